@@ -1,0 +1,32 @@
+/*
+ * Traps of the hypervisor itself. None is expected but: NMI (let in on purpose, counted), #DB by a
+ * debug register that the processor left armed (ignored), #GP on an MSR that is not there
+ * (repaired, see rdmsr_safe). Everything else is a bug and goes to the fatal handler.
+ */
+#ifndef ARCH_X86_TRAPS_H
+#define ARCH_X86_TRAPS_H
+
+#include "hv/types.h"
+
+enum { TRAP_VECTORS = 256 };
+
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* The entries that the IDT points to (traps.asm). */
+extern const uint64_t trap_entries[TRAP_VECTORS];
+
+/* Who is told of a trap nobody expects; must not return. */
+typedef void (*trap_fatal_fn)(const struct trap_frame *frame, uint64_t cr2);
+void traps_set_fatal(trap_fatal_fn handler);
+
+/* NMIs that the host itself has taken on this CPU. */
+uint64_t traps_nmi_count(void);
+
+/* Called by traps.asm. */
+void trap_dispatch(struct trap_frame *frame);
+
+#endif

@@ -1,0 +1,130 @@
+/* ELF files. The two classes differ in where the fields lie; a table of offsets tells. */
+#include "boot/elf.h"
+
+#include "boot/bytes.h"
+#include "lib/string.h"
+
+enum { EI_CLASS = 4, EI_DATA = 5, E_TYPE = 16, E_MACHINE = 18, E_ENTRY = 24 };
+enum { CLASS_32 = 1, CLASS_64 = 2, DATA_LITTLE = 1 };
+enum { ET_EXEC = 2, ET_DYN = 3, EM_386 = 3, EM_X86_64 = 62, PT_LOAD = 1 };
+
+struct layout {
+    bool wide; /* addresses, offsets and sizes have 64 bits */
+    uint8_t header_size, phoff, phentsize, phnum;
+    uint8_t entry_size, offset, vaddr, paddr, filesz, memsz;
+};
+
+static const struct layout layout32 = {false, 52, 28, 42, 44, 32, 4, 8, 12, 16, 20};
+static const struct layout layout64 = {true, 64, 32, 54, 56, 56, 8, 16, 24, 32, 40};
+
+bool elf_is(const uint8_t *bytes, uint64_t size)
+{
+    return size >= 52 && memcmp(bytes, "\177ELF", 4) == 0;
+}
+
+unsigned elf_bits(const uint8_t *bytes)
+{
+    if (bytes[EI_CLASS] == CLASS_32)
+        return 32;
+    return bytes[EI_CLASS] == CLASS_64 ? 64 : 0;
+}
+
+static uint64_t word(const struct layout *l, const uint8_t *p)
+{
+    return l->wide ? get64(p) : get32(p);
+}
+
+static bool check_header(const uint8_t *bytes, uint64_t size, struct refusal *refusal)
+{
+    unsigned machine, type;
+
+    if (!elf_is(bytes, size))
+        return refuse(refusal, "not an ELF file");
+    if (elf_bits(bytes) == 0 || bytes[EI_DATA] != DATA_LITTLE)
+        return refuse(refusal, "the ELF file is not little-endian of 32 or 64 bits");
+    machine = get16(bytes + E_MACHINE);
+    type = get16(bytes + E_TYPE);
+    if (machine != EM_386 && machine != EM_X86_64)
+        return refuse(refusal, "the ELF file is for machine %u, not for x86", machine);
+    if (type != ET_EXEC && type != ET_DYN)
+        return refuse(refusal, "the ELF file is of type %u, not an executable", type);
+    if (elf_bits(bytes) == 64 && size < layout64.header_size)
+        return refuse(refusal, "the ELF file is truncated: its header does not fit");
+    return true;
+}
+
+static bool add_segment(const struct layout *l, const uint8_t *ph, uint64_t size, struct elf *elf,
+                        struct refusal *refusal)
+{
+    struct elf_segment s = {.offset = word(l, ph + l->offset),
+                            .file_size = word(l, ph + l->filesz),
+                            .virtual_address = word(l, ph + l->vaddr),
+                            .address = word(l, ph + l->paddr),
+                            .size = word(l, ph + l->memsz)};
+
+    if (get32(ph) != PT_LOAD || s.size == 0)
+        return true;
+    if (s.file_size > s.size || s.address + s.size < s.address)
+        return refuse(refusal, "ELF segment at 0x%llx: sizes make no sense",
+                      (unsigned long long)s.address);
+    if (s.offset > size || s.file_size > size - s.offset)
+        return refuse(refusal,
+                      "the ELF file is truncated: the segment at 0x%llx needs bytes up to 0x%llx, "
+                      "the file has 0x%llx",
+                      (unsigned long long)s.address, (unsigned long long)(s.offset + s.file_size),
+                      (unsigned long long)size);
+    if (elf->count == ELF_SEGMENTS_MAX)
+        return refuse(refusal, "the ELF file has more than %u segments to load", ELF_SEGMENTS_MAX);
+    elf->segments[elf->count++] = s;
+    return true;
+}
+
+/*
+ * The entry is an address in some segment. By the virtual addresses when one fits, as GRUB does:
+ * kernels linked to run elsewhere give their entry so; else by the physical ones.
+ */
+static bool find_entry(uint64_t entry, struct elf *elf, struct refusal *refusal)
+{
+    for (unsigned i = 0; i < elf->count; i++) {
+        const struct elf_segment *s = &elf->segments[i];
+
+        if (entry - s->virtual_address < s->size) {
+            elf->entry = entry - s->virtual_address + s->address;
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < elf->count; i++) {
+        if (entry - elf->segments[i].address < elf->segments[i].size) {
+            elf->entry = entry;
+            return true;
+        }
+    }
+    return refuse(refusal, "the ELF file's entry 0x%llx lies in none of its segments",
+                  (unsigned long long)entry);
+}
+
+bool elf_read(const uint8_t *bytes, uint64_t size, struct elf *elf, struct refusal *refusal)
+{
+    const struct layout *l;
+    uint64_t table;
+    unsigned count, step;
+
+    elf->count = 0;
+    if (!check_header(bytes, size, refusal))
+        return false;
+    elf->bits = elf_bits(bytes);
+    l = elf->bits == 64 ? &layout64 : &layout32;
+    table = word(l, bytes + l->phoff);
+    step = get16(bytes + l->phentsize);
+    count = get16(bytes + l->phnum);
+    if (count > 0 && step < l->entry_size)
+        return refuse(refusal, "the ELF file's program headers have %u bytes each, too few", step);
+    if (table > size || (uint64_t)count * step > size - table)
+        return refuse(refusal, "the ELF file is truncated: its program headers lie behind its end");
+    for (unsigned i = 0; i < count; i++)
+        if (!add_segment(l, bytes + table + (uint64_t)i * step, size, elf, refusal))
+            return false;
+    if (elf->count == 0)
+        return refuse(refusal, "the ELF file has no segment to load");
+    return find_entry(word(l, bytes + E_ENTRY), elf, refusal);
+}

@@ -1,0 +1,174 @@
+#include "boot/gdb_uart.h"
+
+#include "boot/refuse_start.h"
+#include "core/mediate.h"
+#include "core/policy.h"
+#include "drivers/serial/ns16550.h"
+#include "lib/fmt.h"
+#include "lib/string.h"
+
+static struct ns16550 uart;
+static char name[24]; /* "com1"; "" while none is open */
+static uint32_t baud;
+static int irq = -1;
+
+static bool interrupted(void)
+{
+    return ns16550_irq_ack(&uart);
+}
+
+static void listen(void)
+{
+    if (irq >= 0)
+        ns16550_irq_enable(&uart);
+}
+
+static void hush(void)
+{
+    ns16550_irq_disable(&uart);
+}
+
+static void poll(void)
+{
+    ns16550_poll(&uart);
+}
+
+static int get(void)
+{
+    int byte = ns16550_get(&uart);
+    return byte == NS16550_EMPTY ? LINK_EMPTY : byte == NS16550_BREAK ? LINK_BREAK : byte;
+}
+
+static void put(const char *bytes, size_t size)
+{
+    ns16550_put_bytes(&uart, bytes, size);
+}
+
+static size_t describe(char *text, size_t size)
+{
+    const struct ns16550_stats *s = &uart.stats;
+
+    return fmt_print(text, size, "%s at %u, %llu bytes in, %llu out, %llu lost, %llu line errors",
+                     name, (unsigned)baud, (unsigned long long)s->bytes_in,
+                     (unsigned long long)s->bytes_out,
+                     (unsigned long long)(s->overruns + s->ring_overflow + s->tx_dropped),
+                     (unsigned long long)(s->framing + s->parity));
+}
+
+static const struct debug_link uart_link = {
+    .interrupted = interrupted,
+    .listen = listen,
+    .hush = hush,
+    .poll = poll,
+    .get = get,
+    .put = put,
+    .describe = describe,
+};
+
+static enum hv_status open_at(const struct ns16550_place *at, uint32_t rate, int line)
+{
+    enum hv_status status = ns16550_init(&uart, at, rate, NS16550_CLOCK_HZ);
+
+    if (status == HV_OK) {
+        baud = rate;
+        irq = line;
+    }
+    return status;
+}
+
+static int port_irq(uint64_t port)
+{
+    for (unsigned com = 1; com <= 4; com++) {
+        if (ns16550_com(com)->port == port)
+            return ns16550_com(com)->irq;
+    }
+    return -1;
+}
+
+/* The first COM port that answers and is not the console's. */
+static bool open_auto(const struct boot_gdb *gdb, const struct boot_console *console)
+{
+    for (unsigned com = 1; com <= 4; com++) {
+        const struct ns16550_com *c = ns16550_com(com);
+        struct ns16550_place at = ns16550_at_port(c->port);
+        if (console->kind == BOOT_CONSOLE_COM && console->com == com)
+            continue;
+        if (open_at(&at, gdb->baud, c->irq) == HV_OK) {
+            fmt_print(name, sizeof(name), "com%u", com);
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
+                                       const struct boot_console *console)
+{
+    struct ns16550_place at = ns16550_at_port((uint16_t)gdb->address);
+    char wanted[sizeof(name)];
+
+    switch (gdb->kind) {
+    case BOOT_GDB_NONE:
+        return NULL;
+    case BOOT_GDB_AUTO:
+        if (!open_auto(gdb, console))
+            refuse_start("no UART answers at com1 to com4; name one (gdb=io:PORT, gdb=mmio:ADDR) "
+                         "or boot with gdb=none.");
+        return &uart_link;
+    case BOOT_GDB_MMIO:
+        if (gdb->address >> 32)
+            refuse_start("gdb=mmio:%llx is above 4 GiB, where gdbvisor cannot reach a UART.",
+                         (unsigned long long)gdb->address);
+        at = (struct ns16550_place){NS16550_MEMORY, gdb->address, gdb->stride,
+                                    gdb->stride >= 4 ? 4 : 1};
+        fmt_print(wanted, sizeof(wanted), "mmio:%llx", (unsigned long long)gdb->address);
+        break;
+    case BOOT_GDB_PORT:
+        if (gdb->com)
+            fmt_print(wanted, sizeof(wanted), "com%u", gdb->com);
+        else
+            fmt_print(wanted, sizeof(wanted), "io:%llx", (unsigned long long)gdb->address);
+        break;
+    }
+    int line = gdb->kind == BOOT_GDB_PORT ? port_irq(gdb->address) : -1;
+    if (open_at(&at, gdb->baud, line) != HV_OK)
+        refuse_start("no UART answers at %s; choose another with gdb= (com1..com4, io:PORT, "
+                     "mmio:ADDR, auto) or boot with gdb=none.",
+                     wanted);
+    memcpy(name, wanted, sizeof(name));
+    return &uart_link;
+}
+
+void gdb_uart_hide(void)
+{
+    if (!*name)
+        return;
+    if (uart.at.space == NS16550_PORT) {
+        io_policy_hide((uint16_t)uart.at.base, NS16550_REG_COUNT);
+        return;
+    }
+    gpa_t page = HV_ALIGN_DOWN(uart.at.base, 4096);
+    struct mediator nothing = {page, page + 4096, NULL, NULL};
+    if (mediate_add(&nothing) != HV_OK)
+        refuse_start("the UART's page at %llx cannot be hidden from the guest.",
+                     (unsigned long long)page);
+}
+
+int gdb_uart_irq(void)
+{
+    return *name ? irq : -1;
+}
+
+size_t gdb_uart_describe(char *text, size_t size)
+{
+    return fmt_print(text, size, "%s at %u (%s)", name, (unsigned)baud,
+                     ns16550_kind_name(uart.kind));
+}
+
+void gdb_uart_say(const char *text)
+{
+    if (!*name)
+        return;
+    put(text, strlen(text));
+    put("\r\n", 2);
+}

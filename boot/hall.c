@@ -1,0 +1,223 @@
+#include "boot/hall.h"
+
+#include "arch/x86/descriptors.h"
+#include "arch/x86/host_paging.h"
+#include "arch/x86/insn.h"
+#include "boot/console.h"
+#include "boot/gdb_uart.h"
+#include "boot/load_guest.h"
+#include "boot/options.h"
+#include "boot/platform.h"
+#include "boot/refuse_start.h"
+#include "boot/relocate.h"
+#include "core/backend.h"
+#include "core/ioapic_guard.h"
+#include "core/machine.h"
+#include "core/mediate.h"
+#include "debug/session.h"
+#include "lib/fmt.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "svm/svm.h"
+
+static struct boot_options options;
+static struct memory_map guest_map;
+static struct guest_memory_config guest_config;
+static struct debug_config debug_config;
+
+/* Every backend there is: the first that the processor has is taken. */
+static const struct hv_backend *const backends[] = {&svm_backend};
+
+static void take_host(const struct boot_info *info)
+{
+    struct host_image image = {.base = info->self_start,
+                               .size = image_size(),
+                               .rodata = image_rodata_offset(),
+                               .data = image_data_offset()};
+
+    host_paging_build(&image);
+    host_paging_load();
+    descriptors_load(0);
+    machine_catch_traps();
+}
+
+static void log_cpu(void)
+{
+    struct cpuid_result vendor = cpuid(0, 0), model = cpuid(1, 0);
+    char brand[49] = "";
+
+    if (cpuid(0x80000000, 0).eax >= 0x80000004) {
+        for (unsigned i = 0; i < 3; i++) {
+            struct cpuid_result r = cpuid(0x80000002 + i, 0);
+            memcpy(brand + 16UL * i, &r, 16);
+        }
+    }
+    const char *text = brand;
+    while (*text == ' ')
+        text++;
+    log_print("cpu: %.4s%.4s%.4s %s, signature %x, %u address bits", (const char *)&vendor.ebx,
+              (const char *)&vendor.edx, (const char *)&vendor.ecx, text, (unsigned)model.eax,
+              platform_phys_bits());
+}
+
+static void read_options(const struct boot_info *info)
+{
+    struct boot_option_errors errors;
+    bool good = boot_options_parse(info->options, info->module_count > 0, &options, &errors);
+
+    console_open(&options.console, &info->screen);
+    log_print("gdbvisor %s", HV_VERSION);
+    log_cpu();
+    log_print("options: %s", *info->options ? info->options : "(none)");
+    if (good)
+        return;
+    unsigned shown = HV_MIN(errors.total, (unsigned)BOOT_OPTION_ERRORS_MAX);
+    for (unsigned i = 0; i < shown; i++)
+        log_print("gdbvisor: option %s", errors.text[i]);
+    if (options.keep_going)
+        return;
+    gdb_uart_open(&options.gdb, &options.console);
+    for (unsigned i = 0; i < shown; i++)
+        gdb_uart_say(errors.text[i]);
+    refuse_start("%u bad option%s, first: %s (keep-going starts all the same)", errors.total,
+                 errors.total == 1 ? "" : "s", errors.text[0]);
+}
+
+static void choose_backend(void)
+{
+    const char *reason = NULL;
+    char text[80];
+
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(backends) && !hv_backend; i++) {
+        reason = backends[i]->present();
+        if (!reason)
+            hv_backend = backends[i];
+    }
+    if (!hv_backend)
+        refuse_start("%s", reason);
+    hv_backend->describe(text, sizeof(text));
+    log_print("virtualisation: %s, %s", hv_backend->name, text);
+}
+
+static void build_stage2(const struct boot_info *info)
+{
+    hpa_t pool = info->self_start + image_size();
+    struct stage2_config config = {.format = hv_backend->stage2,
+                                   .phys_bits = platform_phys_bits(),
+                                   .gib_pages = platform_gib_pages(),
+                                   .pool = pool,
+                                   .pool_size = info->self_start + info->self_size - pool};
+    struct mediator self = {info->self_start, info->self_start + info->self_size, NULL, NULL};
+
+    if (stage2_init(&config) != HV_OK || mediate_add(&self) != HV_OK)
+        refuse_start("the stage-2 tables do not fit in %llu KiB.",
+                     (unsigned long long)(config.pool_size >> 10));
+    log_print("memory: %llu KiB reserved at %llx: image %llu KiB, stage-2 tables %llu KiB",
+              (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start,
+              (unsigned long long)(image_size() >> 10), (unsigned long long)(stage2_used() >> 10));
+}
+
+/* Break-in: the UART's interrupt becomes an NMI. */
+static void route_break_in(void)
+{
+    int irq = gdb_uart_irq();
+
+    if (irq < 0) {
+        log_print("uart: its interrupt is not known, Ctrl-C cannot break in");
+        return;
+    }
+    struct irq_route route = platform_route((uint8_t)irq);
+    struct ioapic_pin pin = {route.ioapic, route.pin, platform_apic_id()};
+    if (ioapic_guard_init(&pin) != HV_OK)
+        log_print("uart: no I/O APIC at %llx, Ctrl-C cannot break in",
+                  (unsigned long long)route.ioapic);
+}
+
+static const struct debug_link *open_line(void)
+{
+    const struct debug_link *line = gdb_uart_open(&options.gdb, &options.console);
+    char text[64];
+
+    if (line) {
+        gdb_uart_describe(text, sizeof(text));
+        log_print("uart: %s", text);
+    } else {
+        log_print("uart: none (gdb=none)");
+    }
+    return line;
+}
+
+static void make_maps(const struct boot_info *info)
+{
+    uint64_t end = info->self_start + info->self_size;
+
+    guest_map = info->map;
+    if (memory_map_set(&guest_map, info->self_start, end, MEMORY_RESERVED) != HV_OK)
+        refuse_start("the memory map has too many ranges to carve the reservation out.");
+    guest_config.self_start = info->self_start;
+    guest_config.self_size = info->self_size;
+    guest_config.phys_bits = platform_phys_bits();
+    platform_guest_ranges(&guest_map, &guest_config);
+    guest_memory_init(&guest_config);
+}
+
+static void check_loader(const struct boot_info *info, enum hv_status map_status)
+{
+    if (map_status == HV_EINVAL)
+        refuse_start("it was not loaded by a multiboot2 boot loader (GRUB's multiboot2 command).");
+    if (map_status == HV_ENOSPC)
+        refuse_start("the memory map or the modules are more than gdbvisor can hold.");
+    if (map_status != HV_OK)
+        refuse_start("the boot loader gave no memory map.");
+    if (!info->self_start)
+        refuse_start("no %llu KiB of free memory below 4 GiB.",
+                     (unsigned long long)(info->self_size >> 10));
+}
+
+static void announce(const struct debug_link *line)
+{
+    char text[64];
+
+    if (line && options.stop == BOOT_STOP_ENTRY) {
+        gdb_uart_describe(text, sizeof(text));
+        log_print("gdb: waiting on %s; the guest stands at its first instruction", text);
+    } else {
+        log_print("guest: running");
+    }
+}
+
+void hall_enter(struct boot_info *info, enum hv_status map_status)
+{
+    if (info->self_start)
+        take_host(info);
+    read_options(info);
+    check_loader(info, map_status);
+    choose_backend();
+    platform_find_tables(info);
+    const struct debug_link *line = open_line();
+    if (options.guest.kind != BOOT_GUEST_MODULE)
+        refuse_start("only guest=module can be started yet: add a module2 line with the kernel.");
+
+    make_maps(info);
+    build_stage2(info);
+    gdb_uart_hide();
+    if (line)
+        route_break_in();
+    unsigned hidden = platform_hide_cpus();
+    if (hidden)
+        log_print("cpu: %u more, parked: this version runs one", hidden);
+
+    struct vcpu *v = vcpu_get(0);
+    load_guest(v, info, &guest_map);
+    hv_backend->cpu_on(v);
+    hv_backend->reset(v);
+
+    debug_config.link = line;
+    debug_config.stop_at_entry = options.stop == BOOT_STOP_ENTRY;
+    fmt_print(debug_config.about, sizeof(debug_config.about),
+              "gdbvisor %s, %s, %llu KiB reserved at %llx", HV_VERSION, hv_backend->name,
+              (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);
+    announce(line);
+    console_leave_screen();
+    debug_session_run(v, &debug_config);
+}

@@ -1,0 +1,20 @@
+#include "boot/refuse_start.h"
+
+#include "boot/gdb_uart.h"
+#include "core/machine.h"
+#include "lib/fmt.h"
+#include "lib/log.h"
+
+void refuse_start(const char *format, ...)
+{
+    char sentence[320], text[360];
+    va_list args;
+
+    va_start(args, format);
+    fmt_vprint(sentence, sizeof(sentence), format, args);
+    va_end(args);
+    fmt_print(text, sizeof(text), "gdbvisor: cannot start: %s", sentence);
+    log_print("%s", text);
+    gdb_uart_say(text);
+    machine_halt();
+}

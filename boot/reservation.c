@@ -1,0 +1,12 @@
+#include "boot/reservation.h"
+
+#include "boot/platform.h"
+#include "core/stage2.h"
+#include "hv/compiler.h"
+
+uint64_t reservation_size(uint64_t image_bytes)
+{
+    uint64_t tables = stage2_pool_size(platform_phys_bits(), platform_gib_pages());
+
+    return HV_ALIGN_UP(image_bytes + tables, (uint64_t)RESERVATION_ALIGN);
+}

@@ -1,0 +1,56 @@
+/*
+ * What a vendor's backend gives: a small table of verbs. Nothing above sees a vendor's number.
+ */
+#ifndef CORE_BACKEND_H
+#define CORE_BACKEND_H
+
+#include "core/stage2.h"
+#include "core/vcpu.h"
+#include "hv/status.h"
+
+struct hv_backend {
+    const char *name; /* "AMD SVM" */
+
+    /*
+     * NULL when this processor can run a guest; else why not, a sentence that says what to do.
+     * Changes nothing.
+     */
+    const char *(*present)(void);
+
+    /* A line for people: which optional features are used. Returns its length. */
+    size_t (*describe)(char *text, size_t size);
+
+    /* How this vendor's stage-2 entries look. */
+    const struct stage2_format *stage2;
+
+    /* Turns the extension on, on this CPU, for the guest CPU v. */
+    void (*cpu_on)(struct vcpu *v);
+    void (*cpu_off)(struct vcpu *v);
+
+    /* Puts the CPU's state to what vcpu_reset() filled in. */
+    void (*reset)(struct vcpu *v);
+
+    /*
+     * Enters the guest with v's registers, traps, event; returns what ended it. gpr, rip and rflags
+     * are valid then, the other groups are not. A pending event that was not delivered is still in
+     * v->event. RUN_STEP: RFLAGS.TF and the repair are the caller's (core/step.c).
+     */
+    void (*run)(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit);
+
+    /* Reads these register groups of v from the processor's structure. */
+    void (*fetch)(struct vcpu *v, unsigned groups);
+
+    /* Ends what holds NMIs back in the host: takes the pending one. */
+    void (*take_nmi)(void);
+
+    /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
+    void (*flush)(struct vcpu *v);
+
+    /* Writes a report of the raw state for people, by lines. */
+    void (*dump)(struct vcpu *v, void (*line)(const char *text));
+};
+
+/* Chosen once at boot; valid from then on. */
+extern const struct hv_backend *hv_backend;
+
+#endif

@@ -1,0 +1,162 @@
+#include "core/debug_regs.h"
+
+#include "arch/x86/registers.h"
+#include "hv/compiler.h"
+
+#define DR7_FIELDS(i)  (0xfULL << (16 + (i)*4))
+#define DR7_ENABLED(i) (DR7_L(i) | DR7_G(i))
+#define DR6_WRITABLE   0xe00fULL
+
+static struct debug_slot user_slots[DEBUG_SLOTS];
+static struct debug_merge merges[HV_MAX_CPUS];
+
+static uint64_t size_code(uint8_t size)
+{
+    switch (size) {
+    case 2:
+        return 1;
+    case 4:
+        return 3;
+    case 8:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+static void place_user(const struct debug_slot *slot, int index, unsigned live,
+                       struct debug_merge *merge)
+{
+    merge->user_of[live] = index;
+    merge->dr[live] = slot->address;
+    merge->dr7 |=
+        DR7_G(live) | DR7_GE | DR7_RW(live, slot->kind) | DR7_LEN(live, size_code(slot->size));
+}
+
+/* A live register for the next of the user's: free, else taken from the guest. -1: none left. */
+static int find_place(struct debug_merge *merge)
+{
+    for (int i = 0; i < DEBUG_SLOTS; i++) {
+        if (merge->user_of[i] < 0 && !(merge->guest_mask & HV_BIT(i)))
+            return i;
+    }
+    for (int i = DEBUG_SLOTS - 1; i >= 0; i--) {
+        if (merge->user_of[i] < 0) {
+            merge->guest_mask &= ~(unsigned)HV_BIT(i);
+            merge->guest_lost |= (unsigned)HV_BIT(i);
+            merge->dr7 &= ~(DR7_FIELDS(i) | DR7_ENABLED(i));
+            return i;
+        }
+    }
+    return -1;
+}
+
+void debug_regs_merge(const struct hv_debug_regs *guest, const struct debug_slot *user,
+                      bool keep_gd, struct debug_merge *merge)
+{
+    *merge = (struct debug_merge){.dr7 = guest->dr7, .user_of = {-1, -1, -1, -1}};
+    if (!keep_gd)
+        merge->dr7 &= ~DR7_GD;
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        merge->dr[i] = guest->dr[i];
+        if (guest->dr7 & DR7_ENABLED(i))
+            merge->guest_mask |= (unsigned)HV_BIT(i);
+    }
+    for (int i = 0; i < DEBUG_SLOTS; i++) {
+        if (!user[i].used)
+            continue;
+        int live = find_place(merge);
+        if (live < 0)
+            break;
+        merge->dr7 &= ~(DR7_FIELDS(live) | DR7_ENABLED(live));
+        place_user(&user[i], i, (unsigned)live, merge);
+    }
+}
+
+void debug_regs_set_user(unsigned slot, const struct debug_slot *value)
+{
+    user_slots[slot] = *value;
+}
+
+const struct debug_slot *debug_regs_user(unsigned slot)
+{
+    return &user_slots[slot];
+}
+
+void debug_regs_update(struct vcpu *v)
+{
+    struct debug_merge *merge = &merges[v->number];
+
+    debug_regs_merge(&v->debug_regs, user_slots, !(v->traps & TRAP_DR_READS), merge);
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++)
+        v->live_dr[i] = merge->dr[i];
+    v->live_dr7 = merge->dr7;
+    v->dr_dirty = true;
+}
+
+unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6)
+{
+    unsigned hits = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        int slot = merges[v->number].user_of[i];
+        if ((dr6 & DR6_B(i)) && slot >= 0)
+            hits |= (unsigned)HV_BIT(slot);
+    }
+    return hits;
+}
+
+uint64_t debug_regs_guest_hits(const struct vcpu *v, uint64_t dr6)
+{
+    return (dr6 & merges[v->number].guest_mask) | (dr6 & (DR6_BD | DR6_BT | DR6_BS));
+}
+
+/* SDM vol. 3, "Debug Registers DR4 and DR5"; the upper halves of DR6 and DR7 must be zero. */
+static bool allowed(struct vcpu *v, unsigned *number, bool write, uint64_t value)
+{
+    vcpu_need(v, REGS_CONTROL);
+    if (*number == 4 || *number == 5) {
+        if (v->regs.cr4 & CR4_DE) {
+            vcpu_raise(v, VECTOR_UD);
+            return false;
+        }
+        *number += 2;
+    }
+    if (vcpu_cpl(v) != 0) {
+        vcpu_raise_error(v, VECTOR_GP, 0);
+        return false;
+    }
+    if (v->debug_regs.dr7 & DR7_GD) {
+        v->debug_regs.dr7 &= ~DR7_GD;
+        v->debug_regs.dr6 |= DR6_BD;
+        debug_regs_update(v);
+        vcpu_raise(v, VECTOR_DB);
+        return false;
+    }
+    if (write && *number >= 6 && value >> 32) {
+        vcpu_raise_error(v, VECTOR_GP, 0);
+        return false;
+    }
+    return true;
+}
+
+bool debug_regs_move(struct vcpu *v, unsigned number, bool write, uint64_t *value)
+{
+    struct hv_debug_regs *r = &v->debug_regs;
+
+    if (!allowed(v, &number, write, *value))
+        return false;
+    uint64_t *dr = number < 4 ? &r->dr[number] : number == 6 ? &r->dr6 : &r->dr7;
+    if (!write) {
+        *value = *dr;
+        return true;
+    }
+    if (number == 6)
+        *dr = (*value & DR6_WRITABLE) | DR6_RESET;
+    else if (number == 7)
+        *dr = (*value & 0xffff2bffULL) | DR7_RESET;
+    else
+        *dr = *value;
+    debug_regs_update(v);
+    return true;
+}

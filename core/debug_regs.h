@@ -1,0 +1,54 @@
+/*
+ * Debug registers with two owners: the guest, which always reads back its own values, and the user.
+ * The live registers are the merge of both.
+ */
+#ifndef CORE_DEBUG_REGS_H
+#define CORE_DEBUG_REGS_H
+
+#include "core/vcpu.h"
+#include "hv/status.h"
+
+enum { DEBUG_SLOTS = 4, DEBUG_GUARD_REGISTER = 3 };
+
+/* DR7's R/W field. */
+enum debug_kind { DEBUG_EXECUTE = 0, DEBUG_WRITE = 1, DEBUG_IO = 2, DEBUG_ACCESS = 3 };
+
+struct debug_slot {
+    bool used;
+    enum debug_kind kind;
+    uint8_t size;  /* bytes: 1, 2, 4, 8 (execute: 1) */
+    gva_t address; /* aligned to size */
+};
+
+struct debug_merge {
+    uint64_t dr[DEBUG_SLOTS], dr7;
+    int user_of[DEBUG_SLOTS]; /* live register -> the user's slot in it, -1: not the user's */
+    unsigned guest_mask;      /* live registers that are the guest's and armed */
+    unsigned guest_lost;      /* armed ones of the guest's that had to give way */
+};
+
+/*
+ * Pure. The guest's armed registers stay where they are (its DR6 counts them), the user's go to the
+ * others; where they do not fit, the user's win. keep_gd: whether live DR7.GD follows the guest's.
+ */
+void debug_regs_merge(const struct hv_debug_regs *guest, const struct debug_slot *user,
+                      bool keep_gd, struct debug_merge *merge);
+
+/* The user's slots, the same on every CPU. Takes effect at each CPU's next entry. */
+void debug_regs_set_user(unsigned slot, const struct debug_slot *value);
+const struct debug_slot *debug_regs_user(unsigned slot);
+
+/* Recomputes what is live on v, after a change on either side. */
+void debug_regs_update(struct vcpu *v);
+
+/* The user's slots (bit mask) among the causes B0-B3 in dr6, and the guest's causes. */
+unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6);
+uint64_t debug_regs_guest_hits(const struct vcpu *v, uint64_t dr6);
+
+/*
+ * An intercepted MOV to or from DR number of a guest register. Does what the processor would for
+ * this guest and returns true; or raises the exception it is owed and returns false.
+ */
+bool debug_regs_move(struct vcpu *v, unsigned number, bool write, uint64_t *value);
+
+#endif

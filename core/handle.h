@@ -1,0 +1,17 @@
+/* What core itself does about an exit: the policy that has nothing to do with debugging. */
+#ifndef CORE_HANDLE_H
+#define CORE_HANDLE_H
+
+#include "core/vcpu.h"
+
+enum core_result {
+    CORE_RETRY,  /* nothing was carried out: enter again at the same RIP */
+    CORE_DONE,   /* the instruction was carried out for the guest */
+    CORE_RAISED, /* v->event holds an exception for it instead */
+    CORE_STAGE2, /* a stage-2 fault that needs a step on a dummy page */
+    CORE_UP,     /* not core's: debug decides */
+};
+
+enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit);
+
+#endif

@@ -1,0 +1,14 @@
+/* The instruction at the guest's RIP. */
+#ifndef CORE_INSN_BYTES_H
+#define CORE_INSN_BYTES_H
+
+#include "arch/x86/decode.h"
+#include "core/vcpu.h"
+
+/* Fetches and decodes it. HV_EFAULT: not (all) mapped; HV_EINVAL: no instruction. */
+enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn);
+
+/* The exit's instruction length; decoded when the processor did not tell. 0: cannot be had. */
+unsigned insn_length(struct vcpu *v, const struct hv_exit *exit);
+
+#endif

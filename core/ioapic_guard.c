@@ -1,0 +1,92 @@
+#include "core/ioapic_guard.h"
+
+#include "arch/x86/insn.h"
+#include "core/mediate.h"
+#include "hv/compiler.h"
+#include "lib/string.h"
+
+/* 82093AA I/O APIC datasheet, "Memory Mapped Registers". */
+enum {
+    REG_SELECT = 0x00,
+    REG_WINDOW = 0x10,
+    REG_EOI = 0x40,
+    INDEX_VERSION = 1,
+    INDEX_ENTRIES = 0x10
+};
+enum { ENTRY_NMI = 4 << 8, ENTRY_MASKED = 1 << 16 };
+
+static struct ioapic_pin pin;
+static uint32_t guest_select;   /* what the guest last wrote to the select register */
+static uint32_t guest_entry[2]; /* the guest's low and high half of our entry */
+
+static uint32_t read_index(uint32_t index)
+{
+    mmio_write32(pin.ioapic + REG_SELECT, index);
+    return mmio_read32(pin.ioapic + REG_WINDOW);
+}
+
+static void write_index(uint32_t index, uint32_t value)
+{
+    mmio_write32(pin.ioapic + REG_SELECT, index);
+    mmio_write32(pin.ioapic + REG_WINDOW, value);
+}
+
+/* Our entry's half (0 low, 1 high), or -1 when the index is another register. */
+static int our_half(uint32_t index)
+{
+    uint32_t low = INDEX_ENTRIES + 2 * pin.entry;
+    return index == low ? 0 : index == low + 1 ? 1 : -1;
+}
+
+static void before(struct vcpu *v, gpa_t address, uint8_t *page)
+{
+    uint32_t offset = (uint32_t)address & 0xff0;
+    (void)v;
+
+    if (offset == REG_SELECT) {
+        memcpy(page + (address & 0xfff & ~0xfULL), &guest_select, 4);
+    } else if (offset == REG_WINDOW) {
+        int half = our_half(guest_select);
+        uint32_t value = half >= 0 ? guest_entry[half] : read_index(guest_select);
+        memcpy(page + (address & 0xfff & ~0xfULL), &value, 4);
+    }
+}
+
+static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
+{
+    uint32_t offset = (uint32_t)address & 0xff0;
+    uint32_t value;
+    (void)v;
+
+    memcpy(&value, page + (address & 0xfff & ~0xfULL), 4);
+    if (offset == REG_SELECT) {
+        guest_select = value & 0xff;
+    } else if (offset == REG_WINDOW) {
+        int half = our_half(guest_select);
+        if (half >= 0)
+            guest_entry[half] = half ? value : value & 0x1afff; /* without the read-only bits */
+        else
+            write_index(guest_select, value);
+    } else if (offset == REG_EOI) {
+        mmio_write32(pin.ioapic + REG_EOI, value);
+    }
+}
+
+enum hv_status ioapic_guard_init(const struct ioapic_pin *p)
+{
+    pin = *p;
+    uint32_t version = read_index(INDEX_VERSION);
+    if (version == 0 || version == UINT32_MAX || pin.entry > (version >> 16 & 0xff))
+        return HV_ENOENT;
+
+    guest_select = 0;
+    guest_entry[0] = read_index(INDEX_ENTRIES + 2 * pin.entry) & 0x1afff;
+    guest_entry[1] = read_index(INDEX_ENTRIES + 2 * pin.entry + 1);
+    write_index(INDEX_ENTRIES + 2 * pin.entry, ENTRY_MASKED);
+    write_index(INDEX_ENTRIES + 2 * pin.entry + 1, pin.apic_id << 24);
+    write_index(INDEX_ENTRIES + 2 * pin.entry, ENTRY_NMI);
+
+    gpa_t page = HV_ALIGN_DOWN(pin.ioapic, 4096);
+    struct mediator mediator = {page, page + 4096, before, after_write};
+    return mediate_add(&mediator);
+}

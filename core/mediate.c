@@ -1,0 +1,102 @@
+#include "core/mediate.h"
+
+#include "core/backend.h"
+#include "core/stage2.h"
+#include "hv/compiler.h"
+#include "lib/string.h"
+
+enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = 2 };
+
+struct open_page {
+    bool used, write;
+    gpa_t address;                   /* of the access */
+    const struct mediator *mediator; /* NULL: there is nothing */
+};
+
+static struct mediator mediators[MAX_MEDIATORS];
+static unsigned mediator_count;
+static struct open_page open_pages[HV_MAX_CPUS][OPEN];
+static uint8_t dummies[HV_MAX_CPUS][OPEN][PAGE] HV_ALIGNED(PAGE);
+
+enum hv_status mediate_add(const struct mediator *m)
+{
+    if (mediator_count == MAX_MEDIATORS)
+        return HV_ENOSPC;
+    for (gpa_t a = m->start; a < m->end;) {
+        bool large = a % LARGE == 0 && m->end - a >= LARGE;
+        enum hv_status status =
+            large ? stage2_map_large(a, a, STAGE2_NONE) : stage2_map(a, a, STAGE2_NONE);
+        if (status != HV_OK)
+            return status;
+        a += large ? LARGE : PAGE;
+    }
+    mediators[mediator_count++] = *m;
+    return HV_OK;
+}
+
+static const struct mediator *find(gpa_t address)
+{
+    for (unsigned i = 0; i < mediator_count; i++) {
+        if (address >= mediators[i].start && address < mediators[i].end)
+            return &mediators[i];
+    }
+    return NULL;
+}
+
+/* A page opened by a read and written by the same instruction (OR, XCHG ...). */
+static bool open_for_writing(struct vcpu *v, gpa_t address)
+{
+    struct open_page *pages = open_pages[v->number];
+    gpa_t page = HV_ALIGN_DOWN(address, PAGE);
+
+    for (unsigned i = 0; i < OPEN && pages[i].used; i++) {
+        if (HV_ALIGN_DOWN(pages[i].address, PAGE) != page || pages[i].write)
+            continue;
+        pages[i].write = true;
+        pages[i].address = address;
+        stage2_map(page, (hpa_t)dummies[v->number][i], STAGE2_READ | STAGE2_WRITE);
+        hv_backend->flush(v);
+        return true;
+    }
+    return false;
+}
+
+bool mediate_begin(struct vcpu *v, gpa_t address, bool write)
+{
+    struct open_page *pages = open_pages[v->number];
+    unsigned i = pages[0].used;
+    hpa_t hpa;
+    unsigned access;
+
+    if (write && open_for_writing(v, address))
+        return true;
+    if (stage2_lookup(address, &hpa, &access) || pages[1].used)
+        return false;
+    uint8_t *dummy = dummies[v->number][i];
+    memset(dummy, 0, PAGE);
+    pages[i] = (struct open_page){true, write, address, find(address)};
+    if (pages[i].mediator && pages[i].mediator->before)
+        pages[i].mediator->before(v, address, dummy);
+    gpa_t page = HV_ALIGN_DOWN(address, PAGE);
+    if (stage2_map(page, (hpa_t)dummy, STAGE2_READ | (write ? STAGE2_WRITE : 0)) != HV_OK) {
+        pages[i].used = false;
+        return false;
+    }
+    hv_backend->flush(v);
+    return true;
+}
+
+void mediate_end(struct vcpu *v, bool done)
+{
+    struct open_page *pages = open_pages[v->number];
+
+    for (unsigned i = 0; i < OPEN && pages[i].used; i++) {
+        gpa_t page = HV_ALIGN_DOWN(pages[i].address, PAGE);
+        stage2_map(page, page, STAGE2_NONE);
+        hv_backend->flush(v);
+        const struct mediator *m = pages[i].mediator;
+        if (done && pages[i].write && m && m->after_write)
+            m->after_write(v, pages[i].address, dummies[v->number][i]);
+        pages[i].used = false;
+    }
+}

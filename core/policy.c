@@ -1,0 +1,144 @@
+#include "core/policy.h"
+
+#include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
+#include "hv/compiler.h"
+
+/* Every MSR row that exits, and why. */
+static const struct msr_row msr_rows[] = {
+    {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},               /* SVME is ours, hidden */
+    {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE},             /* no SVM: no such MSR */
+    {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* ours */
+    {MSR_SVM_KEY, MSR_SVM_KEY, MSR_TRAP_READ | MSR_TRAP_WRITE},         /* no SVM: no such MSR */
+};
+
+const struct msr_row *msr_policy_rows(unsigned *count)
+{
+    *count = HV_ARRAY_SIZE(msr_rows);
+    return msr_rows;
+}
+
+/* The EFER bits this processor knows, without the hidden ones. APM vol. 2, "EFER". */
+static uint64_t efer_known(void)
+{
+    struct cpuid_result ext = cpuid(0x80000001, 0);
+    uint64_t known = EFER_SCE | EFER_LME | EFER_LMA | EFER_LMSLE | EFER_TCE;
+
+    if (ext.edx & HV_BIT(20))
+        known |= EFER_NXE;
+    if (ext.edx & HV_BIT(25))
+        known |= EFER_FFXSR;
+    if (cpuid(0x80000000, 0).eax >= 0x80000021)
+        known |= cpuid(0x80000021, 0).eax & HV_BIT(8) ? HV_BIT(21) : 0; /* AutomaticIBRS */
+    return known;
+}
+
+static bool write_efer(struct vcpu *v, uint64_t value)
+{
+    vcpu_change(v, REGS_CONTROL);
+    uint64_t old = v->regs.efer;
+
+    if (value & ~efer_known())
+        return false;
+    if ((v->regs.cr0 & CR0_PG) && ((value ^ old) & EFER_LME))
+        return false; /* "Activating Long Mode": LME changes only while paging is off */
+    v->regs.efer = (value & ~EFER_LMA) | (old & EFER_LMA);
+    return true;
+}
+
+bool msr_policy_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    switch (msr) {
+    case MSR_EFER:
+        vcpu_need(v, REGS_CONTROL);
+        *value = v->regs.efer;
+        return true;
+    case MSR_VM_CR:
+    case MSR_VM_HSAVE_PA:
+    case MSR_SVM_KEY:
+        return false;
+    default:
+        return rdmsr_safe(msr, value);
+    }
+}
+
+bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    switch (msr) {
+    case MSR_EFER:
+        return write_efer(v, value);
+    case MSR_VM_CR:
+    case MSR_VM_HSAVE_PA:
+    case MSR_SVM_KEY:
+        return false;
+    default:
+        return wrmsr_safe(msr, value);
+    }
+}
+
+static struct {
+    uint16_t first, count;
+} hidden_ports[8];
+static unsigned hidden_count;
+
+enum hv_status io_policy_hide(uint16_t first, uint16_t count)
+{
+    if (hidden_count == HV_ARRAY_SIZE(hidden_ports))
+        return HV_ENOSPC;
+    hidden_ports[hidden_count].first = first;
+    hidden_ports[hidden_count].count = count;
+    hidden_count++;
+    return HV_OK;
+}
+
+bool io_policy_is_hidden(uint16_t port)
+{
+    for (unsigned i = 0; i < hidden_count; i++) {
+        if (port >= hidden_ports[i].first && port - hidden_ports[i].first < hidden_ports[i].count)
+            return true;
+    }
+    return false;
+}
+
+void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
+{
+    uint32_t result = 0;
+
+    for (unsigned i = 0; i < size; i++) {
+        uint16_t p = (uint16_t)(port + i);
+        bool hidden = io_policy_is_hidden(p);
+        if (in)
+            result |= (uint32_t)(hidden ? 0xff : inb(p)) << (8 * i);
+        else if (!hidden)
+            outb(p, (uint8_t)(*value >> (8 * i)));
+    }
+    if (in)
+        *value = result;
+}
+
+struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t guest_cr4)
+{
+    struct cpuid_words seen = real;
+
+    switch (leaf) {
+    case 1: /* OSXSAVE mirrors the guest's CR4, the instruction ran with ours */
+        seen.ecx &= ~(uint32_t)HV_BIT(27);
+        if (guest_cr4 & CR4_OSXSAVE)
+            seen.ecx |= (uint32_t)HV_BIT(27);
+        break;
+    case 7: /* and so does OSPKE */
+        seen.ecx &= ~(uint32_t)HV_BIT(4);
+        if (guest_cr4 & HV_BIT(22))
+            seen.ecx |= (uint32_t)HV_BIT(4);
+        break;
+    case 0x80000001:
+        seen.ecx &= ~(uint32_t)(HV_BIT(2) | HV_BIT(12)); /* SVM, SKINIT */
+        break;
+    case 0x8000000a:
+        seen = (struct cpuid_words){0, 0, 0, 0};
+        break;
+    default:
+        break;
+    }
+    return seen;
+}

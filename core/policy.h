@@ -1,0 +1,46 @@
+/*
+ * What of the guest's world is not passed through: MSRs, I/O ports, CPUID. Data first: backends
+ * build their bitmaps from the rows, the handlers below give the guest what it sees instead.
+ */
+#ifndef CORE_POLICY_H
+#define CORE_POLICY_H
+
+#include "core/vcpu.h"
+#include "hv/status.h"
+
+enum { MSR_TRAP_READ = 1, MSR_TRAP_WRITE = 2 };
+
+struct msr_row {
+    uint32_t first, last;
+    unsigned traps;
+};
+
+/* The MSRs that exit; every other one that a bitmap reaches is passed through. */
+const struct msr_row *msr_policy_rows(unsigned *count);
+
+/*
+ * RDMSR and WRMSR that exited (also those no bitmap reaches, which go to the processor). False: the
+ * guest is owed #GP.
+ */
+bool msr_policy_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* Ports [first, first + count) look absent: reads are all ones, writes go nowhere. At most 8 calls.
+ */
+enum hv_status io_policy_hide(uint16_t first, uint16_t count);
+bool io_policy_is_hidden(uint16_t port);
+
+/*
+ * IN or OUT of 1, 2 or 4 bytes that exited. What is not hidden of an access that straddles the edge
+ * is done byte by byte. *value: in for OUT, out for IN.
+ */
+void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value);
+
+struct cpuid_words {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+/* What the guest is to see of a leaf that the processor answered so. Pure. */
+struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t guest_cr4);
+
+#endif

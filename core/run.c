@@ -1,0 +1,64 @@
+#include "core/run.h"
+
+#include "core/backend.h"
+#include "core/handle.h"
+#include "core/mediate.h"
+#include "core/step.h"
+
+void core_forward_nmi(struct vcpu *v)
+{
+    v->nmi_pending = true;
+}
+
+/*
+ * The guest's NMI goes in when it is not in its handler and no shadow holds it. While it is in its
+ * handler, IRET exits: an injected NMI does not block others by itself on every processor.
+ */
+static void offer_nmi(struct vcpu *v)
+{
+    if (v->nmi_pending && !v->nmi_blocked && !v->interrupt_shadow &&
+        v->event.type == HV_EVENT_NONE) {
+        v->event = (struct hv_event){.type = HV_EVENT_NMI, .vector = 2};
+        v->nmi_pending = false;
+        v->nmi_blocked = true;
+    }
+    v->core_traps = v->nmi_blocked ? TRAP_IRET : 0;
+}
+
+/* The instruction at RIP runs under a step, on dummy pages or because an NMI must wait for it. */
+static bool step_over(struct vcpu *v, struct hv_exit *exit)
+{
+    core_step(v, exit);
+    if (exit->kind != HV_EXIT_STEP)
+        return true;
+    exit->kind = HV_EXIT_DEBUG; /* it may have hit a watchpoint besides */
+    return exit->debug.dr6 != 0;
+}
+
+void core_run(struct vcpu *v, struct hv_exit *exit)
+{
+    for (;;) {
+        offer_nmi(v);
+        hv_backend->run(v, RUN_FREE, exit);
+        switch (core_handle(v, exit)) {
+        case CORE_RETRY:
+            if (exit->kind != HV_EXIT_IRET)
+                break;
+            v->core_traps = 0;
+            if (step_over(v, exit))
+                return;
+            break;
+        case CORE_DONE:
+        case CORE_RAISED:
+            break;
+        case CORE_STAGE2:
+            if (!mediate_begin(v, exit->stage2.address, exit->stage2.write))
+                return;
+            if (step_over(v, exit))
+                return;
+            break;
+        case CORE_UP:
+            return;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+/*
+ * Stage 2: guest physical to system physical addresses. An identity map of all physical address
+ * bits, in the largest pages the processor has, split only where a page is different.
+ *
+ * Two views share all tables but the root: the normal one, and one in which nothing can be
+ * executed (for RUN_TO_FETCH).
+ */
+#ifndef CORE_STAGE2_H
+#define CORE_STAGE2_H
+
+#include "hv/status.h"
+#include "hv/types.h"
+
+enum stage2_access {
+    STAGE2_NONE = 0,
+    STAGE2_READ = 1,
+    STAGE2_WRITE = 2,
+    STAGE2_EXECUTE = 4,
+    STAGE2_ALL = 7
+};
+
+enum stage2_view { STAGE2_NORMAL, STAGE2_NO_EXECUTE, STAGE2_VIEWS };
+
+struct stage2_format {
+    uint64_t table;      /* bits of an entry that points to a table */
+    uint64_t leaf;       /* bits of every present leaf */
+    uint64_t large;      /* and of one above the last level */
+    uint64_t write;      /* set when writable */
+    uint64_t execute;    /* set when executable (0: there is none) */
+    uint64_t no_execute; /* set when not executable (0: there is none) */
+};
+
+struct stage2_config {
+    const struct stage2_format *format;
+    unsigned phys_bits; /* of guest physical addresses */
+    bool gib_pages;
+    hpa_t pool;         /* identity-mapped for us, 4 KiB aligned, */
+    uint64_t pool_size; /* bytes */
+};
+
+/* Bytes of the pool that stage2_init() needs, with room for the pages that are split. */
+uint64_t stage2_pool_size(unsigned phys_bits, bool gib_pages);
+
+/* Builds the identity map. HV_ENOSPC when the pool is too small. */
+enum hv_status stage2_init(const struct stage2_config *config);
+
+hpa_t stage2_root(enum stage2_view view);
+
+/*
+ * Maps the 4 KiB page at gpa to hpa with the access (STAGE2_NONE: not present), splitting larger
+ * pages. The caller flushes. HV_ENOSPC: no page left for a table.
+ */
+enum hv_status stage2_map(gpa_t gpa, hpa_t hpa, unsigned access);
+
+/* The same for a whole 2 MiB page. */
+enum hv_status stage2_map_large(gpa_t gpa, hpa_t hpa, unsigned access);
+
+/* What gpa translates to; *access as mapped. False when it is not present. */
+bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access);
+
+/*
+ * Address space that did not fit in the pool is mapped when it is touched. True when gpa was such
+ * and is mapped now (the caller flushes): the access is to be tried again.
+ */
+bool stage2_fill(gpa_t gpa);
+
+/* Bytes of tables in use. */
+uint64_t stage2_used(void);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * One step: exactly one instruction, or up to the first instruction of the handler that it raised.
+ * By RFLAGS.TF with repair, so that the guest never sees our TF; device interrupts are held.
+ */
+#ifndef CORE_STEP_H
+#define CORE_STEP_H
+
+#include "core/vcpu.h"
+
+/*
+ * Does one step of v; a pending event is delivered instead of executing an instruction. exit->kind:
+ * HV_EXIT_STEP: done; debug.dr6 tells which debug registers it hit besides.
+ * HV_EXIT_NMI, HV_EXIT_DEBUG (a fault: before the instruction), HV_EXIT_BREAKPOINT, HV_EXIT_ICEBP,
+ * HV_EXIT_SHUTDOWN, HV_EXIT_INVALID, HV_EXIT_UNKNOWN: not done, nothing executed; for the caller.
+ */
+void core_step(struct vcpu *v, struct hv_exit *exit);
+
+#endif

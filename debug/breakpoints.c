@@ -1,0 +1,183 @@
+#include "debug/breakpoints.h"
+
+#include "core/guest_memory.h"
+#include "hv/compiler.h"
+
+enum { INT3 = 0xcc };
+
+struct breakpoint {
+    gva_t gva; /* as it was asked for: paging may have changed when it is removed */
+    gpa_t gpa;
+    uint8_t original;
+};
+
+static struct breakpoint table[BREAKPOINTS_MAX];
+static unsigned count;
+static struct breakpoint *lifted;
+
+static struct breakpoint *find_gpa(gpa_t gpa)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].gpa == gpa)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static struct breakpoint *find_gva(struct vcpu *v, gva_t address)
+{
+    struct x86_translation t;
+    if (!count || !guest_translate(v, address, &t))
+        return NULL;
+    return find_gpa(t.gpa);
+}
+
+unsigned breakpoints_count(void)
+{
+    return count;
+}
+
+enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
+{
+    struct x86_translation t;
+    struct breakpoint b = {.gva = address};
+    uint8_t int3 = INT3;
+
+    if (!guest_translate(v, address, &t))
+        return HV_EFAULT;
+    if (find_gpa(t.gpa))
+        return HV_OK;
+    if (count == BREAKPOINTS_MAX)
+        return HV_ENOSPC;
+    b.gpa = t.gpa;
+    if (guest_phys_read(b.gpa, &b.original, 1) != 1 || guest_phys_write(b.gpa, &int3, 1) != 1)
+        return HV_EFAULT;
+    table[count++] = b;
+    return HV_OK;
+}
+
+/* Not over what the guest has put there since. */
+static void restore(const struct breakpoint *b)
+{
+    uint8_t now;
+    if (guest_phys_read(b->gpa, &now, 1) == 1 && now == INT3)
+        guest_phys_write(b->gpa, &b->original, 1);
+}
+
+static void forget(struct breakpoint *b)
+{
+    restore(b);
+    *b = table[--count];
+}
+
+enum hv_status breakpoints_remove(struct vcpu *v, gva_t address)
+{
+    struct breakpoint *b = find_gva(v, address);
+
+    if (!b) {
+        for (unsigned i = 0; i < count && !b; i++) {
+            if (table[i].gva == address)
+                b = &table[i];
+        }
+    }
+    if (b)
+        forget(b);
+    return HV_OK;
+}
+
+void breakpoints_remove_all(void)
+{
+    while (count)
+        forget(&table[count - 1]);
+}
+
+bool breakpoints_at(struct vcpu *v, gva_t address)
+{
+    return find_gva(v, address) != NULL;
+}
+
+void breakpoints_lift(struct vcpu *v, gva_t address)
+{
+    lifted = find_gva(v, address);
+    if (lifted)
+        restore(lifted);
+}
+
+void breakpoints_drop(struct vcpu *v)
+{
+    uint8_t now, int3 = INT3;
+    (void)v;
+
+    /* The stepped instruction may have changed itself: then the new byte is the true one. */
+    if (lifted && guest_phys_read(lifted->gpa, &now, 1) == 1) {
+        lifted->original = now;
+        guest_phys_write(lifted->gpa, &int3, 1);
+    }
+    lifted = NULL;
+}
+
+/* The bytes from address on in its page, and where they are. 0: not mapped. */
+static size_t page_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa)
+{
+    struct x86_translation t;
+
+    if (!guest_translate(v, address, &t))
+        return 0;
+    *gpa = t.gpa;
+    return HV_MIN(size, 4096 - (size_t)(address & 4095));
+}
+
+static void show_true_bytes(gpa_t gpa, uint8_t *bytes, size_t size)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].gpa - gpa < size && bytes[table[i].gpa - gpa] == INT3)
+            bytes[table[i].gpa - gpa] = table[i].original;
+    }
+}
+
+size_t breakpoints_read(struct vcpu *v, gva_t address, void *buf, size_t size)
+{
+    size_t done = 0;
+    gpa_t gpa = 0;
+
+    while (done < size) {
+        uint8_t *bytes = (uint8_t *)buf + done;
+        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t n = part ? guest_phys_read(gpa, bytes, part) : 0;
+        show_true_bytes(gpa, bytes, n);
+        done += n;
+        if (!n || n < part)
+            break;
+    }
+    return done;
+}
+
+/* What was written under a breakpoint is the new true byte; the INT3 goes back. */
+static void keep_planted(gpa_t gpa, const uint8_t *bytes, size_t size)
+{
+    uint8_t int3 = INT3;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].gpa - gpa < size) {
+            table[i].original = bytes[table[i].gpa - gpa];
+            guest_phys_write(table[i].gpa, &int3, 1);
+        }
+    }
+}
+
+size_t breakpoints_write(struct vcpu *v, gva_t address, const void *buf, size_t size)
+{
+    size_t done = 0;
+    gpa_t gpa = 0;
+
+    while (done < size) {
+        const uint8_t *bytes = (const uint8_t *)buf + done;
+        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t n = part ? guest_phys_write(gpa, bytes, part) : 0;
+        keep_planted(gpa, bytes, n);
+        done += n;
+        if (!n || n < part)
+            break;
+    }
+    return done;
+}

@@ -1,0 +1,37 @@
+/*
+ * gdb's registers: numbers, sizes, the target description, and their values from a stopped CPU.
+ *
+ * 0-23 rax ... gs (the g packet), 24-39 x87, 40-56 SSE, then the system registers in a group of
+ * their own (`info registers system`), last the upper halves of the AVX registers when the
+ * processor has them. One constant layout, whatever mode the CPU is in.
+ */
+#ifndef DEBUG_REGISTERS_H
+#define DEBUG_REGISTERS_H
+
+#include "core/vcpu.h"
+#include "hv/status.h"
+
+enum { REGISTER_RBP = 6, REGISTER_RSP = 7, REGISTER_RIP = 16, REGISTERS_G = 24 };
+
+/* How many there are with a number below the first that is not in a G packet. */
+unsigned registers_count(void);
+
+/* Bytes, 0 when there is no such register. */
+size_t registers_size(unsigned number);
+
+/*
+ * rip is linear: CS.base + RIP (`ip` is RIP itself). TF and RF of ours never show. False: it
+ * cannot be had.
+ */
+bool registers_read(struct vcpu *v, unsigned number, uint8_t *value);
+
+/* HV_EINVAL: the processor would not take that value; HV_ENOTSUP: it cannot be written. */
+enum hv_status registers_write(struct vcpu *v, unsigned number, const uint8_t *value);
+
+/* The target description, made at the first call. */
+const char *registers_description(void);
+
+/* Before the CPU runs: what was written to x87, SSE and AVX registers goes to the processor. */
+void registers_flush(void);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The session: runs the guest, judges its exits (not mine, resume, stop) and lets the stub talk
+ * while it is stopped.
+ */
+#ifndef DEBUG_SESSION_H
+#define DEBUG_SESSION_H
+
+#include "core/vcpu.h"
+#include "hv/compiler.h"
+
+enum { LINK_EMPTY = -1, LINK_BREAK = 256 };
+
+/* The line to gdb. */
+struct debug_link {
+    bool (*interrupted)(void); /* first thing on an NMI: true when it was the line's own */
+    void (*listen)(void);      /* last thing before the guest runs: interrupts on */
+    void (*hush)(void);        /* the guest has stopped: interrupts off */
+    void (*poll)(void);
+    int (*get)(void); /* a byte, LINK_BREAK or LINK_EMPTY; never waits */
+    void (*put)(const char *bytes, size_t size);
+    size_t (*describe)(char *text, size_t size); /* a line for `monitor version` */
+};
+
+struct debug_config {
+    const struct debug_link *link; /* NULL: gdb=none */
+    bool stop_at_entry;
+    char about[160]; /* versions and sizes for `monitor version` */
+};
+
+/* Runs the guest on v, for ever. */
+HV_NORETURN void debug_session_run(struct vcpu *v, const struct debug_config *config);
+
+#endif

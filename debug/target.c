@@ -1,0 +1,166 @@
+#include "core/guest_memory.h"
+#include "core/machine.h"
+#include "debug/breakpoints.h"
+#include "debug/registers.h"
+#include "debug/state.h"
+#include "debug/watch.h"
+#include "hv/compiler.h"
+#include "lib/fmt.h"
+
+unsigned debug_thread(const struct vcpu *v)
+{
+    return v->number + 1;
+}
+
+struct vcpu *debug_vcpu(unsigned thread)
+{
+    return thread ? vcpu_get(thread - 1) : NULL;
+}
+
+static size_t thread_info(unsigned thread, char *text, size_t size)
+{
+    struct vcpu *v = debug_vcpu(thread);
+    size_t length =
+        fmt_print(text, size, "CPU %u, %s, ring %u", v->number, vcpu_mode_name(v), vcpu_cpl(v));
+    return HV_MIN(length, size);
+}
+
+static bool reg_read(unsigned thread, unsigned number, uint8_t *value)
+{
+    return registers_read(debug_vcpu(thread), number, value);
+}
+
+static enum hv_status reg_write(unsigned thread, unsigned number, const uint8_t *value)
+{
+    return registers_write(debug_vcpu(thread), number, value);
+}
+
+static size_t mem_read(unsigned thread, gva_t address, void *buf, size_t size)
+{
+    return breakpoints_read(debug_vcpu(thread), address, buf, size);
+}
+
+static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t size)
+{
+    return breakpoints_write(debug_vcpu(thread), address, buf, size);
+}
+
+void debug_update_traps(void)
+{
+    unsigned traps = 0;
+
+    if (breakpoints_count())
+        traps |= TRAP_BREAKPOINT;
+    if (watch_count())
+        traps |= TRAP_DEBUG | TRAP_DR_READS;
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        struct vcpu *v = vcpu_get(i);
+        v->traps = traps;
+        debug_regs_update(v);
+    }
+}
+
+static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint64_t size)
+{
+    struct vcpu *v = debug_vcpu(debug.stub.thread_g);
+    enum hv_status status;
+
+    if (type == GDB_BREAK_SOFT) {
+        /* The trap is on before the byte can be seen (HAXM-3): the guest is stopped until then. */
+        status = breakpoints_insert(v ? v : vcpu_get(0), address);
+    } else {
+        status = watch_insert(type, address, size);
+    }
+    debug_update_traps();
+    return status;
+}
+
+static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint64_t size)
+{
+    struct vcpu *v = debug_vcpu(debug.stub.thread_g);
+    enum hv_status status;
+
+    if (type == GDB_BREAK_SOFT)
+        status = breakpoints_remove(v ? v : vcpu_get(0), address);
+    else
+        status = watch_remove(type, address, size);
+    debug_update_traps();
+    return status;
+}
+
+void debug_remove_all(void)
+{
+    breakpoints_remove_all();
+    watch_remove_all();
+    debug_update_traps();
+}
+
+static void resume_begin(enum gdb_action others)
+{
+    for (unsigned i = 0; i < HV_MAX_CPUS; i++)
+        debug.action[i] = others;
+}
+
+static void resume_thread(unsigned thread, enum gdb_action action)
+{
+    if (thread >= 1 && thread <= HV_MAX_CPUS)
+        debug.action[thread - 1] = action;
+}
+
+static void resume(void)
+{
+    debug.resume_asked = true;
+}
+
+static void set_pc(unsigned thread, uint64_t pc)
+{
+    registers_write(debug_vcpu(thread), REGISTER_RIP, (const uint8_t *)&pc);
+}
+
+static void interrupt(void)
+{
+    debug.interrupt_asked = true;
+}
+
+static void attached(void)
+{
+    debug_remove_all();
+    debug.attached = true;
+}
+
+static void detach(void)
+{
+    debug_remove_all();
+    guest_memory_allow_devices(false);
+    debug.attached = false;
+    resume_begin(GDB_CONTINUE);
+    debug.resume_asked = true;
+}
+
+static const unsigned expedited[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_RBP};
+
+const struct gdb_target debug_target = {
+    .thread_count = vcpu_count,
+    .thread_info = thread_info,
+    .reg_size = registers_size,
+    .reg_read = reg_read,
+    .reg_write = reg_write,
+    .g_count = REGISTERS_G,
+    .g_max = 120,
+    .expedited = expedited,
+    .expedited_count = HV_ARRAY_SIZE(expedited),
+    .description = registers_description,
+    .mem_read = mem_read,
+    .mem_write = mem_write,
+    .break_insert = break_insert,
+    .break_remove = break_remove,
+    .resume_begin = resume_begin,
+    .resume_thread = resume_thread,
+    .resume = resume,
+    .set_pc = set_pc,
+    .interrupt = interrupt,
+    .attached = attached,
+    .detach = detach,
+    .restart = machine_reset,
+    .monitor = debug_monitor,
+};

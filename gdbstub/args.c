@@ -1,0 +1,40 @@
+/* Parsing what follows a packet's name. */
+#include "gdbstub/internal.h"
+#include "lib/hex.h"
+
+bool args_at_end(const struct gdb_args *args)
+{
+    return args->p == args->end;
+}
+
+bool args_char(struct gdb_args *args, char c)
+{
+    if (args->p == args->end || *args->p != c)
+        return false;
+    args->p++;
+    return true;
+}
+
+bool args_number(struct gdb_args *args, uint64_t *value)
+{
+    const char *p = args->p;
+
+    if (!hex_number(&p, args->end, value))
+        return false;
+    args->p += p - args->p;
+    return true;
+}
+
+bool args_thread(struct gdb_args *args, int *thread)
+{
+    uint64_t number;
+
+    if (args_char(args, '-')) {
+        *thread = GDB_THREAD_ALL;
+        return args_char(args, '1');
+    }
+    if (!args_number(args, &number) || number > INT32_MAX)
+        return false;
+    *thread = (int)number;
+    return true;
+}

@@ -1,0 +1,336 @@
+/*
+ * The session: which packet is whose, when gdb is there and when the target runs.
+ *
+ * gdb attaches without a word of its own: the first packet after a detach begins a session, and
+ * so does every qSupported, which gdb sends first and only once. That way a gdb whose predecessor
+ * vanished amid anything finds a stub without memories.
+ */
+#include "gdbstub/internal.h"
+#include "lib/hex.h"
+#include "lib/string.h"
+
+void gdbstub_init(struct gdbstub *stub, const struct gdb_target *target, gdbstub_put_fn put,
+                  const struct gdb_stop *stop)
+{
+    memset(stub, 0, sizeof(*stub));
+    stub->target = target;
+    stub->put = put;
+    stub->stop = *stop;
+    stub->thread_g = stop->thread;
+}
+
+bool gdbstub_has_thread(const struct gdbstub *stub, int thread)
+{
+    return thread > 0 && (unsigned)thread <= stub->target->thread_count();
+}
+
+static void begin_session(struct gdbstub *stub)
+{
+    stub->attached = true;
+    stub->swbreak = false;
+    stub->hwbreak = false;
+    stub->stop_due = false;
+    stub->thread_g = stub->stop.thread;
+    stub->thread_c = GDB_THREAD_ANY;
+    /* A breakpoint that the session before had set is none of this one's. */
+    stub->stop.reason = GDB_STOP_PLAIN;
+    stub->target->attached();
+}
+
+static void let_go(struct gdbstub *stub, void (*how)(void))
+{
+    stub->attached = false;
+    stub->running = true;
+    stub->stop_due = false;
+    how();
+}
+
+static void reply_stop_reason(struct gdbstub *stub)
+{
+    const char *watch;
+
+    switch (stub->stop.reason) {
+    case GDB_STOP_PLAIN:
+        return;
+    case GDB_STOP_SWBREAK:
+        if (stub->swbreak)
+            reply_text(stub, "swbreak:;");
+        return;
+    case GDB_STOP_HWBREAK:
+        if (stub->hwbreak)
+            reply_text(stub, "hwbreak:;");
+        return;
+    case GDB_STOP_WATCH:
+        watch = "watch:";
+        break;
+    case GDB_STOP_RWATCH:
+        watch = "rwatch:";
+        break;
+    case GDB_STOP_AWATCH:
+        watch = "awatch:";
+        break;
+    default:
+        return;
+    }
+    reply_text(stub, watch);
+    reply_number(stub, stub->stop.data_address);
+    reply_char(stub, ';');
+}
+
+static void reply_stop(struct gdbstub *stub)
+{
+    const struct gdb_target *target = stub->target;
+
+    reply_char(stub, 'T');
+    reply_hex(stub, &stub->stop.signal, 1);
+    reply_stop_reason(stub);
+    for (unsigned i = 0; i < target->expedited_count; i++) {
+        unsigned number = target->expedited[i];
+        uint8_t value[GDB_REGISTER_MAX];
+
+        /* gdb takes no 'x' digits here. */
+        if (!target->reg_read(stub->stop.thread, number, value))
+            continue;
+        reply_number(stub, number);
+        reply_char(stub, ':');
+        reply_hex(stub, value, target->reg_size(number));
+        reply_char(stub, ';');
+    }
+    reply_text(stub, "thread:");
+    reply_number(stub, stub->stop.thread);
+    reply_char(stub, ';');
+}
+
+/* ?: why the target is stopped. Changes nothing (BP-11). */
+static bool packet_why(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (!args_at_end(args))
+        return reply_empty(stub);
+    reply_stop(stub);
+    return true;
+}
+
+/* Hg and Hc: the thread for what follows. */
+static bool packet_select_thread(struct gdbstub *stub, struct gdb_args *args)
+{
+    bool general = args_char(args, 'g');
+    int thread;
+
+    if (!general && !args_char(args, 'c'))
+        return reply_error(stub, GDB_EINVAL);
+    if (!args_thread(args, &thread) || !args_at_end(args))
+        return reply_error(stub, GDB_EINVAL);
+    if (thread > 0 && !gdbstub_has_thread(stub, thread))
+        return reply_error(stub, GDB_ESRCH);
+    if (general)
+        stub->thread_g = thread > 0 ? (unsigned)thread : stub->stop.thread;
+    else
+        stub->thread_c = thread > 0 ? (unsigned)thread : GDB_THREAD_ANY;
+    return reply_ok(stub);
+}
+
+/* T: is the thread alive? */
+static bool packet_thread_alive(struct gdbstub *stub, struct gdb_args *args)
+{
+    int thread;
+
+    if (!args_thread(args, &thread) || !args_at_end(args))
+        return reply_error(stub, GDB_EINVAL);
+    if (!gdbstub_has_thread(stub, thread))
+        return reply_error(stub, GDB_ESRCH);
+    return reply_ok(stub);
+}
+
+/* What may follow D and vKill: a process id, of which we have but one. */
+static bool skip_process(struct gdb_args *args)
+{
+    uint64_t process;
+
+    return args_char(args, ';') && args_number(args, &process) && args_at_end(args);
+}
+
+/* D: gdb goes, the target goes on. */
+static bool packet_detach(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (!args_at_end(args) && !skip_process(args))
+        return reply_error(stub, GDB_EINVAL);
+    reply_ok(stub);
+    gdbstub_send(stub);
+    let_go(stub, stub->target->detach);
+    return false;
+}
+
+static void kill_target(struct gdbstub *stub)
+{
+    let_go(stub, stub->target->kill != NULL ? stub->target->kill : stub->target->detach);
+}
+
+/* k: as D, for a machine cannot be killed; without a reply. */
+static bool packet_kill(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (!args_at_end(args))
+        return reply_empty(stub);
+    kill_target(stub);
+    return false;
+}
+
+/* vKill: the same, with a reply. */
+static bool packet_vkill(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (!skip_process(args))
+        return reply_error(stub, GDB_EINVAL);
+    reply_ok(stub);
+    gdbstub_send(stub);
+    kill_target(stub);
+    return false;
+}
+
+/* R: two digits follow that mean nothing; no reply. */
+static bool packet_restart(struct gdbstub *stub, struct gdb_args *args)
+{
+    uint8_t ignored;
+
+    if (stub->target->restart == NULL || args_left(args) > 2)
+        return reply_empty(stub);
+    if (!args_at_end(args) && (args_left(args) != 2 || !hex_decode(&ignored, args->p, 1)))
+        return reply_empty(stub);
+    stub->target->restart();
+    return false;
+}
+
+/*
+ * By name; what is not here gets the empty reply that says "not supported". `word`: the name ends
+ * there or at one of : ; , (else anything may follow directly, as in `m1000,4`).
+ */
+static const struct {
+    const char *name;
+    bool word;
+    gdb_packet_fn answer;
+} packets[] = {
+    {"?", false, packet_why},
+    {"g", true, packet_read_registers},
+    {"G", false, packet_write_registers},
+    {"p", false, packet_read_register},
+    {"P", false, packet_write_register},
+    {"m", false, packet_read_memory},
+    {"M", false, packet_write_memory_hex},
+    {"X", false, packet_write_memory},
+    {"c", false, packet_continue},
+    {"C", false, packet_continue_signal},
+    {"s", false, packet_step},
+    {"S", false, packet_step_signal},
+    {"vCont?", true, packet_vcont_query},
+    {"vCont", true, packet_vcont},
+    {"vKill", true, packet_vkill},
+    {"Z", false, packet_insert_break},
+    {"z", false, packet_remove_break},
+    {"H", false, packet_select_thread},
+    {"T", false, packet_thread_alive},
+    {"D", true, packet_detach},
+    {"k", true, packet_kill},
+    {"R", false, packet_restart},
+    {"qSupported", true, packet_supported},
+    {"qC", true, packet_current_thread},
+    {"qAttached", true, packet_is_attached},
+    {"qfThreadInfo", true, packet_first_threads},
+    {"qsThreadInfo", true, packet_more_threads},
+    {"qThreadExtraInfo", true, packet_thread_extra_info},
+    {"qSymbol", true, packet_symbol},
+    {"qXfer", true, packet_transfer},
+    {"qRcmd", true, packet_monitor},
+};
+
+static bool is_named(const struct gdbstub *stub, const char *name, bool word)
+{
+    size_t len = strlen(name);
+
+    if (stub->in_len < len || memcmp(stub->in, name, len) != 0)
+        return false;
+    return !word || stub->in_len == len || memchr(":;,", stub->in[len], 3) != NULL;
+}
+
+static bool answer(struct gdbstub *stub)
+{
+    for (size_t i = 0; i < HV_ARRAY_SIZE(packets); i++) {
+        if (is_named(stub, packets[i].name, packets[i].word)) {
+            struct gdb_args args = {stub->in + strlen(packets[i].name), stub->in + stub->in_len};
+
+            return packets[i].answer(stub, &args);
+        }
+    }
+    return reply_empty(stub);
+}
+
+/* '}' and a byte stand for that byte with bit 5 turned. False when the byte is missing. */
+static bool unescape(struct gdbstub *stub)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < stub->in_len; i++) {
+        char c = stub->in[i];
+
+        if (c == '}') {
+            if (++i == stub->in_len)
+                return false;
+            c = (char)(stub->in[i] ^ 0x20);
+        }
+        stub->in[len++] = c;
+    }
+    stub->in_len = len;
+    return true;
+}
+
+/* The protocol once had `$NN:packet#`, which a stub "must not accept". */
+static bool has_sequence_id(const struct gdbstub *stub)
+{
+    return stub->in_len >= 3 && stub->in[2] == ':' && hex_value(stub->in[0]) >= 0 &&
+           hex_value(stub->in[1]) >= 0;
+}
+
+void gdbstub_packet(struct gdbstub *stub)
+{
+    bool send = true;
+
+    stub->kept = false;
+    stub->out_len = 0;
+    if (stub->overflow) {
+        reply_error(stub, GDB_EMSGSIZE);
+    } else if (!unescape(stub) || has_sequence_id(stub)) {
+        reply_error(stub, GDB_EINVAL);
+    } else {
+        if (!stub->attached || is_named(stub, "qSupported", true))
+            begin_session(stub);
+        send = answer(stub);
+    }
+    if (send)
+        gdbstub_send(stub);
+}
+
+void gdbstub_packet_while_running(struct gdbstub *stub)
+{
+    /* The same gdb once more, for our '+' got lost: it is running already. */
+    if (stub->stop_due &&
+        (is_named(stub, "vCont", true) || is_named(stub, "c", false) ||
+         is_named(stub, "s", false) || is_named(stub, "C", false) || is_named(stub, "S", false)))
+        return;
+    stub->stop_due = false;
+    stub->kept = true;
+    stub->target->interrupt();
+}
+
+void gdbstub_stopped(struct gdbstub *stub, const struct gdb_stop *stop)
+{
+    if (stub->target == NULL)
+        return;
+    stub->running = false;
+    stub->stop = *stop;
+    stub->thread_g = stop->thread;
+    if (stub->kept) {
+        gdbstub_packet(stub);
+    } else if (stub->stop_due) {
+        stub->stop_due = false;
+        stub->out_len = 0;
+        reply_stop(stub);
+        gdbstub_send(stub);
+    }
+}

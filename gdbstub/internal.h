@@ -1,0 +1,99 @@
+/* What the files of the stub share. Nobody outside of gdbstub/ includes it. */
+#ifndef GDBSTUB_INTERNAL_H
+#define GDBSTUB_INTERNAL_H
+
+#include "gdbstub/gdbstub.h"
+#include "hv/compiler.h"
+
+/* What follows the `E` of an error reply: two decimal digits, numbers as errno has them. */
+enum gdb_error {
+    GDB_ENOANNEX = 0, /* the number that the manual gives to an unknown annex of qXfer */
+    GDB_ENOENT = 2,
+    GDB_ESRCH = 3, /* no such thread */
+    GDB_EFAULT = 14,
+    GDB_EBUSY = 16,
+    GDB_EINVAL = 22, /* malformed, or a value that makes no sense */
+    GDB_ENOSPC = 28,
+    GDB_EMSGSIZE = 90, /* the packet is longer than PacketSize */
+};
+
+enum { GDB_REGISTER_MAX = 64 }; /* bytes, of the longest register: see target.h */
+
+/* Special values of a thread id. */
+enum { GDB_THREAD_ANY = 0, GDB_THREAD_ALL = -1 };
+
+/* What is not parsed yet of the packet in in[]. */
+struct gdb_args {
+    char *p;
+    char *end;
+};
+
+/* Answers a packet by what it leaves in out[]. False: nothing is to be sent. */
+typedef bool (*gdb_packet_fn)(struct gdbstub *stub, struct gdb_args *args);
+
+/* packet.c: frames what is in out[] and sends it; out[] is empty afterwards. */
+void gdbstub_send(struct gdbstub *stub);
+/* packet.c: forgets the last reply. */
+void gdbstub_forget_sent(struct gdbstub *stub);
+
+/* gdbstub.c: the packet in in[] is whole and good; the target is stopped, or runs. */
+void gdbstub_packet(struct gdbstub *stub);
+void gdbstub_packet_while_running(struct gdbstub *stub);
+
+/* reply.c: these append to out[]; what does not fit is dropped. */
+void reply_char(struct gdbstub *stub, char c);
+void reply_text(struct gdbstub *stub, const char *text);
+void reply_hex(struct gdbstub *stub, const void *bytes, size_t size);
+void reply_number(struct gdbstub *stub, uint64_t value);
+/* A register of the thread Hg chose, as `g` and `p` have it; x digits when it cannot be read. */
+void reply_register(struct gdbstub *stub, unsigned number, size_t size);
+/* reply.c: these replace what is in out[], and return true as packet functions do. */
+bool reply_ok(struct gdbstub *stub);
+bool reply_error(struct gdbstub *stub, enum gdb_error error);
+bool reply_empty(struct gdbstub *stub); /* "not supported" */
+bool reply_status(struct gdbstub *stub, enum hv_status status);
+
+/* args.c: each takes what it names and moves args->p behind it, or returns false. */
+bool args_char(struct gdb_args *args, char c);
+bool args_number(struct gdb_args *args, uint64_t *value);
+/* A thread id: GDB_THREAD_ALL, GDB_THREAD_ANY or a positive number of any thread. */
+bool args_thread(struct gdb_args *args, int *thread);
+bool args_at_end(const struct gdb_args *args);
+static inline size_t args_left(const struct gdb_args *args)
+{
+    return (size_t)(args->end - args->p);
+}
+
+/* True for a thread that exists. */
+bool gdbstub_has_thread(const struct gdbstub *stub, int thread);
+
+/* The packets, by the files that answer them. The comment gives the letters or names. */
+bool packet_read_registers(struct gdbstub *stub, struct gdb_args *args);  /* g */
+bool packet_write_registers(struct gdbstub *stub, struct gdb_args *args); /* G */
+bool packet_read_register(struct gdbstub *stub, struct gdb_args *args);   /* p */
+bool packet_write_register(struct gdbstub *stub, struct gdb_args *args);  /* P */
+
+bool packet_read_memory(struct gdbstub *stub, struct gdb_args *args);      /* m */
+bool packet_write_memory_hex(struct gdbstub *stub, struct gdb_args *args); /* M */
+bool packet_write_memory(struct gdbstub *stub, struct gdb_args *args);     /* X */
+bool packet_insert_break(struct gdbstub *stub, struct gdb_args *args);     /* Z */
+bool packet_remove_break(struct gdbstub *stub, struct gdb_args *args);     /* z */
+
+bool packet_continue(struct gdbstub *stub, struct gdb_args *args);        /* c */
+bool packet_continue_signal(struct gdbstub *stub, struct gdb_args *args); /* C */
+bool packet_step(struct gdbstub *stub, struct gdb_args *args);            /* s */
+bool packet_step_signal(struct gdbstub *stub, struct gdb_args *args);     /* S */
+bool packet_vcont(struct gdbstub *stub, struct gdb_args *args);           /* vCont */
+bool packet_vcont_query(struct gdbstub *stub, struct gdb_args *args);     /* vCont? */
+
+bool packet_supported(struct gdbstub *stub, struct gdb_args *args);         /* qSupported */
+bool packet_current_thread(struct gdbstub *stub, struct gdb_args *args);    /* qC */
+bool packet_is_attached(struct gdbstub *stub, struct gdb_args *args);       /* qAttached */
+bool packet_first_threads(struct gdbstub *stub, struct gdb_args *args);     /* qfThreadInfo */
+bool packet_more_threads(struct gdbstub *stub, struct gdb_args *args);      /* qsThreadInfo */
+bool packet_thread_extra_info(struct gdbstub *stub, struct gdb_args *args); /* qThreadExtraInfo */
+bool packet_symbol(struct gdbstub *stub, struct gdb_args *args);            /* qSymbol */
+bool packet_transfer(struct gdbstub *stub, struct gdb_args *args);          /* qXfer */
+bool packet_monitor(struct gdbstub *stub, struct gdb_args *args);           /* qRcmd */
+
+#endif

@@ -1,0 +1,89 @@
+/* Building a reply in out[]. */
+#include "gdbstub/internal.h"
+#include "lib/hex.h"
+#include "lib/string.h"
+
+void reply_char(struct gdbstub *stub, char c)
+{
+    if (stub->out_len < GDBSTUB_PACKET_SIZE)
+        stub->out[stub->out_len++] = c;
+}
+
+void reply_text(struct gdbstub *stub, const char *text)
+{
+    while (*text != '\0')
+        reply_char(stub, *text++);
+}
+
+void reply_hex(struct gdbstub *stub, const void *bytes, size_t size)
+{
+    size_t room = (GDBSTUB_PACKET_SIZE - stub->out_len) / 2;
+
+    stub->out_len += hex_encode(stub->out + stub->out_len, bytes, size < room ? size : room);
+}
+
+void reply_number(struct gdbstub *stub, uint64_t value)
+{
+    char digits[16];
+    size_t count = hex_put(digits, value);
+
+    for (size_t i = 0; i < count; i++)
+        reply_char(stub, digits[i]);
+}
+
+void reply_register(struct gdbstub *stub, unsigned number, size_t size)
+{
+    uint8_t value[GDB_REGISTER_MAX] = {0};
+
+    if (size > GDB_REGISTER_MAX)
+        size = GDB_REGISTER_MAX;
+    if (stub->target->reg_read(stub->thread_g, number, value)) {
+        reply_hex(stub, value, size);
+        return;
+    }
+    for (size_t i = 0; i < 2 * size; i++)
+        reply_char(stub, 'x');
+}
+
+bool reply_ok(struct gdbstub *stub)
+{
+    stub->out_len = 0;
+    reply_text(stub, "OK");
+    return true;
+}
+
+bool reply_error(struct gdbstub *stub, enum gdb_error error)
+{
+    stub->out_len = 0;
+    reply_char(stub, 'E');
+    reply_char(stub, (char)('0' + error / 10));
+    reply_char(stub, (char)('0' + error % 10));
+    return true;
+}
+
+bool reply_empty(struct gdbstub *stub)
+{
+    stub->out_len = 0;
+    return true;
+}
+
+bool reply_status(struct gdbstub *stub, enum hv_status status)
+{
+    switch (status) {
+    case HV_OK:
+        return reply_ok(stub);
+    case HV_EINVAL:
+        return reply_error(stub, GDB_EINVAL);
+    case HV_ENOTSUP:
+        return reply_empty(stub);
+    case HV_ENOENT:
+        return reply_error(stub, GDB_ENOENT);
+    case HV_ENOSPC:
+        return reply_error(stub, GDB_ENOSPC);
+    case HV_EFAULT:
+        return reply_error(stub, GDB_EFAULT);
+    case HV_EBUSY:
+        return reply_error(stub, GDB_EBUSY);
+    }
+    return reply_error(stub, GDB_EINVAL);
+}

@@ -1,0 +1,117 @@
+"""Makes what a machine boots: guests from their sources, and ISO images, kept by their content."""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from .paths import BUILD, GUEST_SOURCES, HYPERVISOR, NASM
+
+GUEST_DIR = BUILD / "guest"
+ISO_DIR = BUILD / "isos"
+
+
+@contextmanager
+def _lock(name):
+    """One at a time, across the processes of a parallel run."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / f".{name}.lock", "w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Guest:
+    """A tiny guest: its flat image, its ELF with symbols, and where its labels are."""
+
+    def __init__(self, name):
+        self.name = name
+        self.bin = GUEST_DIR / f"{name}.bin"
+        self.elf = GUEST_DIR / f"{name}.elf"
+        self._build()
+        self.symbols = {}
+        for line in _run("nm", self.elf).splitlines():
+            value, _kind, label = line.split()
+            self.symbols[label] = int(value, 16)
+
+    def __getitem__(self, label):
+        return self.symbols[label]
+
+    def ordered(self, prefix):
+        """Labels with this prefix, by address."""
+        names = [n for n in self.symbols if n.startswith(prefix)]
+        return sorted(names, key=self.symbols.get)
+
+    def name_of(self, address):
+        """The label at an address, or the address as text."""
+        for label, value in self.symbols.items():
+            if value == address and not label.startswith("."):
+                return label
+        return hex(address)
+
+    def _build(self):
+        source = GUEST_SOURCES / self.name / "guest.asm"
+        script = GUEST_SOURCES / "guest.ld"
+        inputs = [source, script, GUEST_SOURCES / "common.inc"]
+        with _lock("guest"):
+            newest = max(p.stat().st_mtime for p in inputs)
+            if self.bin.exists() and self.bin.stat().st_mtime >= newest:
+                return
+            GUEST_DIR.mkdir(parents=True, exist_ok=True)
+            obj = GUEST_DIR / f"{self.name}.o"
+            _run(NASM, "-f", "elf64", "-I", f"{GUEST_SOURCES}/", "-o", obj, source)
+            _run("ld", "-nostdlib", "-static", "--no-warn-rwx-segments", "-z", "noexecstack",
+                 "-T", script, "-o", self.elf, obj)
+            _run("objcopy", "-O", "binary", self.elf, self.bin)
+
+
+def grub_config(options, modules):
+    """A configuration that boots gdbvisor at once. modules: (name in the image, command line)."""
+    lines = ["set timeout=0", f"multiboot2 /gdbvisor.elf {options}"]
+    lines += [f"module2 /{name} {text}".rstrip() for name, text in modules]
+    return "\n".join(lines + ["boot", ""])
+
+
+def iso(config, files):
+    """The path of an ISO with this grub.cfg and these files ({name in the image: path})."""
+    digest = hashlib.sha256(config.encode())
+    for name, path in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + Path(path).read_bytes())
+    image = ISO_DIR / f"{digest.hexdigest()[:20]}.iso"
+    if image.exists():
+        return image
+    with _lock("iso"):
+        if image.exists():
+            return image
+        tree = ISO_DIR / f"{image.stem}.tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        (tree / "boot" / "grub").mkdir(parents=True)
+        (tree / "boot" / "grub" / "grub.cfg").write_text(config, encoding="ascii")
+        for name, path in files.items():
+            shutil.copy(path, tree / name)
+        part = image.with_suffix(".part")
+        _run("grub-mkrescue", "--fonts=", "--locales=", "--themes=", "-o", part, tree)
+        shutil.rmtree(tree)
+        part.rename(image)
+    return image
+
+
+def hypervisor_iso(options, modules):
+    """An ISO that boots gdbvisor. modules: (path, command line), the guest first."""
+    if not HYPERVISOR.exists():
+        raise RuntimeError(f"{HYPERVISOR} is missing: run make")
+    files = {"gdbvisor.elf": HYPERVISOR}
+    listed = []
+    for number, (path, text) in enumerate(modules):
+        name = f"{number}-{Path(path).name}"
+        files[name] = path
+        listed.append((name, text))
+    return iso(grub_config(options, listed), files)

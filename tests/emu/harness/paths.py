@@ -1,0 +1,19 @@
+"""Where things are, and which programs are used."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = Path(os.environ.get("BUILD") or ROOT / "build")
+if not BUILD.is_absolute():
+    BUILD = ROOT / BUILD
+
+QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
+GDB = os.environ.get("GDB") or "gdb"
+NASM = os.environ.get("NASM") or "nasm"
+
+GUEST_SOURCES = ROOT / "tests" / "guest"
+HYPERVISOR = BUILD / "gdbvisor.elf"
+KERNEL = BUILD / "kernel" / "vmlinuz"
+INITRD = BUILD / "kernel" / "initrd.img"
+KERNEL_SYMBOLS = BUILD / "kernel" / "vmlinux.sym"

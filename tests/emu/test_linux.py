@@ -1,0 +1,115 @@
+"""A Debian kernel as the guest."""
+
+import re
+import time
+
+import pytest
+
+from harness import build, paths
+
+pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.linux]
+
+CMDLINE = "console=ttyS0 quiet panic=-1 nokaslr"
+READY = "INIT: reached"
+
+
+@pytest.fixture
+def kernel(boot, linux):
+    """kernel(options, more on the command line): gdbvisor with the Debian kernel."""
+    vmlinuz, initrd, _ = linux
+
+    def run(options="", more=""):
+        return boot(vmlinuz, options=options, cmdline=f"{CMDLINE} {more}".strip(),
+                    modules=[(initrd, "")], memory=512)
+    return run
+
+
+def _symbols(*names):
+    """Addresses of kernel symbols, from the table made by tools/kallsyms."""
+    done = build._run("nm", paths.KERNEL_SYMBOLS)
+    table = {line.split()[-1]: int(line.split()[0], 16) for line in done.splitlines()}
+    return [table[name] for name in names]
+
+
+@pytest.mark.every_machine
+def test_linux_boots(kernel):
+    """USER-10: without a debugger the kernel boots to its init and back to power-off, and says
+    nothing of unknown NMIs."""
+    vm = kernel("stop=none")
+    console = vm.wait_console(READY, 180)
+    assert "unknown reason" not in console
+    assert not re.search(r"BUG:|Oops|WARNING:", console)
+
+
+@pytest.mark.every_machine
+def test_linux_break_in_and_detach(kernel):
+    """USER-3: Ctrl-C into the booting kernel, five times, then detach: it reaches its init."""
+    vm = kernel("stop=none")
+    gdb = vm.gdb()
+    for _ in range(5):
+        gdb.cont()
+        time.sleep(0.4)
+        stop = gdb.interrupt()
+        assert stop.signal == "SIGINT"
+    gdb.detach()
+    console = vm.wait_console(READY, 180)
+    assert "unknown reason" not in console
+
+
+def test_linux_entry_start_kernel_watch(kernel, linux):
+    """The session of `make demo`: entry, start_kernel, step, watchpoint, Ctrl-C, detach.
+
+    HAXM-1, HAXM-17, HAXM-22, USER-5."""
+    symbols = linux[2]
+    if not symbols.exists():
+        pytest.fail(f"{symbols} is missing: run tools/kallsyms")
+    start_kernel, jiffies = _symbols("start_kernel", "jiffies")
+    vm = kernel()
+    gdb = vm.gdb(symbols=symbols)
+    entry = gdb.pc()
+    assert gdb.read(entry, 1) in (b"\xfc", b"\xfa")  # startup_32 and _64 begin so
+    gdb.stepi()
+    assert gdb.pc() == entry + 1
+    gdb.run("hbreak start_kernel")
+    stop = gdb.go(120)
+    assert stop.pc == start_kernel
+    assert "start_kernel" in gdb.run("info symbol $pc")
+    gdb.run("delete")
+    for _ in range(10):
+        gdb.stepi()
+    gdb.run("watch *(unsigned long *)&jiffies")
+    stop = gdb.go(120)
+    assert stop.reason == "watchpoint-trigger"
+    before = gdb.read_int(jiffies)
+    assert gdb.go(60).reason == "watchpoint-trigger"
+    assert gdb.read_int(jiffies) != before
+    gdb.run("delete")
+    gdb.cont()
+    time.sleep(1)
+    assert gdb.interrupt().signal == "SIGINT"
+    gdb.detach()
+    vm.wait_console(READY, 180)
+
+
+def test_bp_4_linux_int3_selftest_with_breakpoints(kernel, linux):
+    """BP-4, WHPX-12: software breakpoints in the kernel while it runs its own INT3 self test."""
+    symbols = linux[2]
+    vm = kernel()
+    gdb = vm.gdb(symbols=symbols)
+    gdb.run("hbreak start_kernel")
+    gdb.go(120)
+    gdb.run("delete")
+    gdb.run("break rest_init")
+    rest_init, = _symbols("rest_init")
+    assert gdb.go(120).pc == rest_init
+    gdb.run("delete")
+    gdb.detach()
+    console = vm.wait_console(READY, 180)
+    assert not re.search(r"BUG:|Oops|int3", console)
+
+
+def test_linux_powers_off(kernel):
+    """The guest's power-off through ACPI ends the machine, as without us."""
+    vm = kernel("stop=none", "hv.off")
+    vm.wait_exit(240)
+    assert READY in vm.console()

@@ -1,0 +1,104 @@
+"""Every mode of the processor: where it is, what memory says, breakpoints and steps there."""
+
+import pytest
+
+TEXT = b"the page with the known text\0"
+
+# stage: (where the text page is mapped beside its place, an address that is not mapped)
+ALIASES = {
+    2: (0xC0400000, 0x20000000),
+    3: (0x50002000, 0x20000000),
+    4: (0xFFFF800000003000, 0xFFFF800000005000),
+    5: (None, None),
+}
+
+
+def _stage(vm, gdb, number):
+    """Lets the guest go on to a stage's loop and breaks in there."""
+    if number > 1:
+        place = vm.guest["low_go"] if number > 6 else vm.guest["go"]
+        gdb.write(place, bytes([number - 1]))
+    gdb.cont()
+    assert gdb.still_running(0.3)
+    stop = gdb.interrupt()
+    loop = vm.guest[f"stage{number}_loop"]
+    assert loop <= stop.pc < loop + 16, f"stage {number}: {stop.pc:#x}, not {loop:#x}"
+    return stop
+
+
+def _loop_once(vm, gdb, number):
+    """Steps around a stage's loop, then a breakpoint in it, by each kind."""
+    loop = vm.guest[f"stage{number}_loop"]
+    for _ in range(4):
+        if gdb.stepi().pc == loop:
+            break
+    assert gdb.pc() == loop
+    before = gdb.pc()
+    after = gdb.stepi().pc
+    assert loop < after < loop + 12
+    assert gdb.stepi().pc == before
+    for command in ("hbreak", "break"):
+        gdb.run(f"{command} *{loop:#x}")
+        for _ in range(2):
+            assert gdb.go().pc == loop
+        gdb.run("delete")
+
+
+@pytest.mark.needs("gdbvisor")
+@pytest.mark.every_machine
+def test_user_5_all_modes(boot):
+    """USER-5: one guest through all modes, in one session of gdb, broken into in each."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    page = vm.guest["text_page"]
+    for number in range(1, 8):
+        _stage(vm, gdb, number)
+        cr0, efer = gdb.value("$cr0"), gdb.value("$efer")
+        assert bool(cr0 & 1) == (number < 7)
+        assert bool(cr0 >> 31) == (number in (2, 3, 4, 5))
+        assert bool(efer & 0x400) == (number in (4, 5))
+        assert gdb.read(page, len(TEXT)) == TEXT if number < 7 else True
+        alias, unmapped = ALIASES.get(number, (None, None))
+        if alias is not None:
+            assert gdb.read(alias, len(TEXT)) == TEXT
+            with pytest.raises(AssertionError):
+                gdb.read(unmapped, 4)
+        if number == 2:
+            assert gdb.read(0xD0000000 + page, len(TEXT)) == TEXT
+        _loop_once(vm, gdb, number)
+    gdb.write(vm.guest["low_go"], b"\x07")
+    gdb.cont()
+    vm.wait_said("paging: ok")
+    stop = gdb.interrupt()
+    assert vm.guest["stage7_done"] <= stop.pc < vm.guest["stage7_done"] + 16
+
+
+@pytest.mark.needs("gdbvisor", "raw")
+def test_user_9_reads_end_at_the_unmapped_page(boot):
+    """Partial reads are answered short, and writes that do not fit are refused."""
+    vm = boot("paging")
+    rsp = vm.rsp()
+    rsp.ask("qSupported")
+    rsp.write(vm.guest["go"], b"\x01")
+    assert rsp.ask(f"Z1,{vm.guest['stage2_loop']:x},1") == "OK"
+    assert rsp.ask("vCont;c").startswith("T05")
+    end = 0xC0401000
+    reply = rsp.ask(f"m{end - 8:x},20")
+    assert reply == "5a" * 8
+    assert rsp.ask(f"m{end:x},4")[:1] == "E"
+    assert rsp.ask(f"M{end:x},4:00000000")[:1] == "E"
+    assert rsp.ask(f"Z0,{end:x},1")[:1] in ("E", "O")  # BP-21; USER-2 would keep it
+    rsp.write(0xC0400000, b"The")
+    assert rsp.read(vm.guest["text_page"], 8) == b"The page"
+
+
+@pytest.mark.needs("gdbvisor")
+def test_user_5_linear_pc_in_real_mode(boot):
+    """USER-5: with a CS base of 0x8000 PC is the linear address, the raw IP stays readable."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    for number in range(1, 8):
+        _stage(vm, gdb, number)
+    assert gdb.value("$cs") == 0x800
+    assert gdb.pc() >= 0x8000
+    assert gdb.value("$cs_base") == 0x8000

@@ -1,0 +1,163 @@
+"""Single-stepping: one instruction at a time, and the guest never sees how."""
+
+import pytest
+
+# What may come after a label when it is stepped, where it is not simply the next label. A list is
+# a choice: the trap behind MOV SS (and behind STI in TCG) comes one instruction late; INT1 is
+# another exception in TCG.
+AFTER = {
+    "s_iretq": ["s_iret_target"],
+    "s_int31": ["h_int31"],
+    "h_int31_iret": ["s_int3"],
+    "s_int3": ["h_bp"],
+    "s_cd03": ["h_bp"],
+    "s_icebp": ["h_db", "h_ud"],
+    "s_ud2": ["h_ud"],
+    "s_pf": ["h_pf"],
+    "s_syscall": ["h_syscall"],
+    "s_sysret": ["u_begin"],
+    "u_int32": ["h_int32"],
+    "s_mov_ss": ["s_after_mov_ss", "s_after_mov_ss2"],
+    "s_syscall2": ["h_syscall2"],
+    "s_sti": ["s_after_sti", "s_after_sti2"],
+    "s_rep": ["s_rep", "s_after_rep"],
+    "s_hlt": ["s_after_hlt", "h_timer"],
+}
+
+
+def _to(vm, gdb, label):
+    gdb.run(f"hbreak *{vm.guest[label]:#x}")
+    assert gdb.go(60).pc == vm.guest[label]
+    gdb.run("delete")
+
+
+def _walk(vm, gdb, last, most=400):
+    """Steps from label to label; returns [(label before, address after)] for labelled places."""
+    seen = []
+    for _ in range(most):
+        before = vm.guest.name_of(gdb.pc())
+        if before == last:
+            return seen
+        stop = gdb.stepi()
+        assert gdb.value("$eflags") & 0x100 == 0, f"TF shows in eflags behind {before}"
+        seen.append((before, stop.pc))
+    raise AssertionError(f"{last} not reached in {most} steps; last: {seen[-5:]}")
+
+
+def test_step_walk(boot, machine):
+    """HAXM-18, HAXM-20, WHPX-4, -5, -6, -10, -11, BP-9, BP-27, BP-31, GEN-4: through everything.
+
+    Each step ends where it must, no image of the flags the guest gets to see has TF set, and the
+    guest then runs on as if nothing had been.
+    """
+    vm = boot("steps")
+    gdb = vm.gdb()
+    guest = vm.guest
+    _to(vm, gdb, "steps_begin")
+    seen = _walk(vm, gdb, "steps_end")
+    wrong = []
+    for before, after in seen:
+        allowed = AFTER.get(before)
+        if before == "s_hlt" and "hlt_step" in machine.lacks:
+            continue
+        if allowed and guest.name_of(after) not in allowed:
+            wrong.append(f"{before} -> {guest.name_of(after)}, not {' or '.join(allowed)}")
+    assert not wrong, "\n".join(wrong)
+    passed = {before for before, _ in seen}
+    late = {"s_after_mov_ss", "s_after_sti"}
+    if "hlt_step" in machine.lacks:
+        late.add("s_after_hlt")
+    missing = [n for n in guest.ordered("s_") if n not in passed and n not in late]
+    assert not missing, f"never stopped at: {missing}"
+    assert sum(1 for before, _ in seen if before == "s_rep") in (1, 5, 6)
+    gdb.cont()
+    said = vm.wait_said("steps: ok")
+    assert "TF seen" not in said
+
+
+def test_gen_6_every_plain_step_is_one_instruction(boot):
+    """GEN-6: stepping the counting loop counts once every two steps."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    _to(vm, gdb, "count_loop")
+    start = gdb.read_int(vm.guest["counter"])
+    for _ in range(20):
+        gdb.stepi()
+    assert gdb.read_int(vm.guest["counter"]) == start + 10
+    assert gdb.pc() == vm.guest["count_loop"]
+
+
+def test_step_a_jump_to_itself(boot):
+    """A step that leaves PC where it was is still a step, and ends."""
+    vm = boot("spin_cli")
+    gdb = vm.gdb()
+    _to(vm, gdb, "spin")
+    for _ in range(3):
+        stop = gdb.stepi()
+        assert (stop.reason, stop.pc) == ("end-stepping-range", vm.guest["spin"])
+
+
+@pytest.mark.needs("guest_debugger")
+def test_bp_28_whpx_9_timer_does_not_starve_steps(boot):
+    """BP-28, WHPX-9, GEN-6: with a 1.6 ms timer pending, steps stay in the loop; the interrupts
+    come when the guest runs on."""
+    vm = boot("irqs")
+    gdb = vm.gdb()
+    _to(vm, gdb, "busy")
+    top, end = vm.guest["busy"], vm.guest["h_nmi"]
+    before = gdb.read_int(vm.guest["lapic_count"])
+    for _ in range(40):
+        assert top <= gdb.stepi().pc < end
+    assert gdb.read_int(vm.guest["lapic_count"]) == before
+    gdb.cont()
+    assert gdb.still_running(0.3)
+    gdb.interrupt()
+    assert gdb.read_int(vm.guest["lapic_count"]) > before + 3
+
+
+@pytest.mark.needs("quiet_step")
+def test_bp_28_continue_from_breakpoint_with_timer(boot):
+    """BP-28: continuing from a breakpoint with an interrupt pending makes progress each time."""
+    vm = boot("irqs")
+    gdb = vm.gdb()
+    _to(vm, gdb, "busy")
+    gdb.run("break busy")
+    spins = gdb.read_int(vm.guest["spins"])
+    for number in range(1, 21):
+        assert gdb.go().pc == vm.guest["busy"]
+        assert gdb.read_int(vm.guest["spins"]) == spins + number
+
+
+@pytest.mark.needs("hlt_step")
+def test_whpx_24_step_hlt(boot):
+    """WHPX-24, HAXM-20: a step on HLT with interrupts on ends behind it or in the handler."""
+    vm = boot("spin_hlt")
+    gdb = vm.gdb()
+    _to(vm, gdb, "idle")
+    stop = gdb.stepi()
+    assert vm.guest.name_of(stop.pc) in ("after_hlt", "tick")
+    gdb.cont()
+    vm.wait_said("spin_hlt: ok")
+
+
+def test_bp_12_step_onto_a_breakpoint_reports_once(boot):
+    """BP-12: a step that arrives at a breakpoint stops once, and the next continue moves on."""
+    vm = boot("bp")
+    gdb = vm.gdb()
+    _to(vm, gdb, "f_soft")
+    rounds = gdb.read_int(vm.guest["rounds"])
+    gdb.run("break f_soft_second")
+    assert gdb.stepi().pc == vm.guest["f_soft_second"]
+    assert gdb.go().pc == vm.guest["f_soft_second"]
+    assert gdb.read_int(vm.guest["rounds"]) == rounds + 1
+
+
+def test_step_from_the_entry(boot):
+    """The first instructions of the guest, in 32-bit mode: stepped from the entry stop."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    assert gdb.pc() == vm.guest["start"]
+    places = [gdb.stepi().pc for _ in range(4)]
+    assert places[0] == vm.guest["start"] + 1  # behind cld
+    assert places == sorted(places) and len(set(places)) == 4
+    assert gdb.read_int(vm.guest["boot_magic"], 4) == 0x2BADB002

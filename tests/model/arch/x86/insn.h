@@ -1,0 +1,188 @@
+/*
+ * The host's side of the seam: the same names as arch/x86/insn.h, each a call into a model that a
+ * test supplies (tests/model/insn_default.c has weak ones that fail the test when reached).
+ */
+#ifndef ARCH_X86_INSN_H
+#define ARCH_X86_INSN_H
+
+#include "hv/types.h"
+
+struct cpuid_result {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+struct table_register {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf);
+uint8_t model_inb(uint16_t port);
+uint16_t model_inw(uint16_t port);
+uint32_t model_inl(uint16_t port);
+void model_outb(uint16_t port, uint8_t value);
+void model_outw(uint16_t port, uint16_t value);
+void model_outl(uint16_t port, uint32_t value);
+bool model_rdmsr(uint32_t msr, uint64_t *value);
+bool model_wrmsr(uint32_t msr, uint64_t value);
+uint64_t model_read_register(const char *name);
+void model_write_register(const char *name, uint64_t value);
+uint32_t model_mmio_read(hpa_t address, unsigned size);
+void model_mmio_write(hpa_t address, uint32_t value, unsigned size);
+
+#define cpuid      model_cpuid
+#define inb        model_inb
+#define inw        model_inw
+#define inl        model_inl
+#define outb       model_outb
+#define outw       model_outw
+#define outl       model_outl
+#define rdmsr_safe model_rdmsr
+#define wrmsr_safe model_wrmsr
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint64_t value = 0;
+    model_rdmsr(msr, &value);
+    return value;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+    model_wrmsr(msr, value);
+}
+
+#define INSN_REGISTER(name)                                                                        \
+    static inline uint64_t read_##name(void)                                                       \
+    {                                                                                              \
+        return model_read_register(#name);                                                         \
+    }                                                                                              \
+    static inline void write_##name(uint64_t value)                                                \
+    {                                                                                              \
+        model_write_register(#name, value);                                                        \
+    }
+
+INSN_REGISTER(cr0)
+INSN_REGISTER(cr2)
+INSN_REGISTER(cr3)
+INSN_REGISTER(cr4)
+INSN_REGISTER(cr8)
+INSN_REGISTER(dr0)
+INSN_REGISTER(dr1)
+INSN_REGISTER(dr2)
+INSN_REGISTER(dr3)
+INSN_REGISTER(dr6)
+INSN_REGISTER(dr7)
+#undef INSN_REGISTER
+
+static inline void load_gdt(const struct table_register *gdtr)
+{
+    (void)gdtr;
+}
+
+static inline void load_idt(const struct table_register *idtr)
+{
+    (void)idtr;
+}
+
+static inline void load_tr(uint16_t selector)
+{
+    (void)selector;
+}
+
+static inline uint16_t store_tr(void)
+{
+    return 0x18;
+}
+
+static inline void invlpg(const void *address)
+{
+    (void)address;
+}
+
+static inline uint64_t rdtsc(void)
+{
+    return model_read_register("tsc");
+}
+
+static inline void cpu_pause(void)
+{
+}
+
+static inline void cpu_halt(void)
+{
+    model_write_register("halt", 1);
+}
+
+static inline void clgi(void)
+{
+}
+
+static inline void take_pending_nmi(void)
+{
+    model_write_register("take_pending_nmi", 1);
+}
+
+static inline void vmload(hpa_t vmcb)
+{
+    (void)vmcb;
+}
+
+static inline void vmsave(hpa_t vmcb)
+{
+    (void)vmcb;
+}
+
+static inline void fx_save(void *area)
+{
+    (void)area;
+}
+
+static inline void fx_restore(const void *area)
+{
+    (void)area;
+}
+
+static inline uint64_t xgetbv0(void)
+{
+    return model_read_register("xcr0");
+}
+
+static inline void xsetbv0(uint64_t value)
+{
+    model_write_register("xcr0", value);
+}
+
+static inline void xsave_area(void *area, uint64_t mask)
+{
+    (void)area;
+    (void)mask;
+}
+
+static inline void xrstor_area(const void *area, uint64_t mask)
+{
+    (void)area;
+    (void)mask;
+}
+
+static inline uint32_t mmio_read32(hpa_t address)
+{
+    return model_mmio_read(address, 4);
+}
+
+static inline void mmio_write32(hpa_t address, uint32_t value)
+{
+    model_mmio_write(address, value, 4);
+}
+
+static inline uint8_t mmio_read8(hpa_t address)
+{
+    return (uint8_t)model_mmio_read(address, 1);
+}
+
+static inline void mmio_write8(hpa_t address, uint8_t value)
+{
+    model_mmio_write(address, value, 1);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * A target for tests of the stub: some memory, registers as amd64 has them, a CPU that knows six
+ * instructions, breakpoints and watchpoints, up to four threads.
+ *
+ * Memory: 64 KiB at 0 and again at FAKE_HIGH (where kernels are), with a hole of 4 KiB at
+ * FAKE_HOLE; the last 4 KiB of the address space are those at FAKE_TOP.
+ */
+#ifndef TESTS_UNIT_FAKE_TARGET_H
+#define TESTS_UNIT_FAKE_TARGET_H
+
+#include "gdbstub/target.h"
+
+#define FAKE_HIGH 0xffffffff80000000ull
+
+enum {
+    FAKE_SIZE = 0x10000,
+    FAKE_HOLE = 0xa000,
+    FAKE_TOP = 0xf000,
+    FAKE_CODE = 0x1000,    /* thread 1 runs a loop here: see fake_target.c */
+    FAKE_COUNTER = 0x2000, /* that loop increments these 8 bytes, */
+    FAKE_CELL = 0x2008,    /* and reads these */
+    FAKE_SPIN = 0x3000,    /* the other threads: jump to itself */
+    FAKE_THREADS = 4,
+    FAKE_BREAKS = 16,
+    FAKE_HW_SLOTS = 4,
+};
+
+/* Register numbers: amd64's core has 0 to 39. */
+enum {
+    FAKE_RAX = 0,
+    FAKE_RBP = 6,
+    FAKE_RSP = 7,
+    FAKE_RIP = 16,
+    FAKE_EFLAGS = 17,
+    FAKE_G_COUNT = 24,
+    FAKE_ST0 = 24,
+    FAKE_G_MAX = 40,
+    FAKE_CR0 = 40,
+    FAKE_CR3 = 41,
+    FAKE_GHOST = 42, /* cannot be read now */
+    FAKE_FIXED = 43, /* cannot be written */
+    FAKE_REGISTERS = 44,
+};
+
+struct fake_break {
+    bool used;
+    enum gdb_break_type type;
+    gva_t address;
+    uint64_t size;
+};
+
+struct fake {
+    unsigned threads;
+    uint8_t memory[FAKE_SIZE];
+    uint8_t registers[FAKE_THREADS + 1][FAKE_REGISTERS][16]; /* by thread, from 1 */
+    struct fake_break breaks[FAKE_BREAKS];
+    enum gdb_action actions[FAKE_THREADS + 1];
+    bool running;
+    bool interrupt_wanted;
+    struct gdb_stop stop; /* set by fake_run() */
+
+    /* What the stub has called. */
+    unsigned attached, detached, killed, restarted, interrupts, resumes;
+    unsigned writes[FAKE_REGISTERS]; /* by register */
+    unsigned break_calls;
+    unsigned pc_sets;
+};
+
+extern struct fake fake;
+extern struct gdb_target fake_target; /* not const: tests take optional members away */
+
+/* Everything as at the start: 1 to FAKE_THREADS threads, stopped. */
+void fake_reset(unsigned threads);
+
+/*
+ * Lets the threads run, at most count instructions each. True when one stopped; fake.stop then
+ * says why, and it is for the caller to tell the stub. False at once when not running.
+ */
+bool fake_run(unsigned count);
+
+uint64_t fake_get(unsigned thread, unsigned number);
+void fake_set(unsigned thread, unsigned number, uint64_t value);
+size_t fake_break_count(void);
+bool fake_has_break(enum gdb_break_type type, gva_t address);
+
+#endif
