@@ -107,12 +107,16 @@ static enum verdict judge_breakpoint(struct vcpu *v, const struct hv_exit *exit,
     return STOP;
 }
 
-static void log_line(const char *text)
+/* On the console; for gdb; and in plain text on the line when no gdb is there to hide it. */
+static void report_line(const char *text)
 {
-    log_print("  %s", text);
+    log_print("%s", text);
     if (debug.attached) {
         gdbstub_console(&debug.stub, text, strlen(text));
         gdbstub_console(&debug.stub, "\n", 1);
+    } else if (link()) {
+        link()->put(text, strlen(text));
+        link()->put("\r\n", 2);
     }
 }
 
@@ -124,8 +128,8 @@ static enum verdict judge_death(struct vcpu *v, const struct hv_exit *exit, stru
     fmt_print(text, sizeof(text), "gdbvisor: the guest's CPU %u stopped: %s at %llx (%s)",
               v->number, exit->kind == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit->kind),
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));
-    log_line(text);
-    hv_backend->dump(v, log_line);
+    report_line(text);
+    hv_backend->dump(v, report_line);
     *stop = (struct gdb_stop){.signal = exit->kind == HV_EXIT_SHUTDOWN ? GDB_SIGSEGV : GDB_SIGABRT,
                               .thread = debug_thread(v)};
     return STOP;
@@ -179,14 +183,15 @@ static void step_off(struct vcpu *v, gva_t address, struct hv_exit *exit)
     breakpoints_drop(v);
 }
 
-static void run_once(struct vcpu *v, bool moving, struct hv_exit *exit)
+/* leaving: RIP is still where the user was told of a stop; what stands there is not hit again. */
+static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
 {
     gva_t rip = vcpu_linear_rip(v);
     bool stepping = debug.action[v->number] == GDB_STEP;
-    bool on_breakpoint = moving && breakpoints_count() && breakpoints_at(v, rip);
+    bool on_breakpoint = leaving && breakpoints_count() && breakpoints_at(v, rip);
 
-    if (moving && watch_executes_at(rip))
-        v->regs.rflags |= RFLAGS_RF; /* it stopped here already */
+    if (leaving && watch_executes_at(rip))
+        v->regs.rflags |= RFLAGS_RF;
     if (on_breakpoint && v->event.type == HV_EVENT_NONE) {
         step_off(v, rip, exit);
         if (!stepping && exit->kind == HV_EXIT_STEP)
@@ -201,19 +206,23 @@ static void run_once(struct vcpu *v, bool moving, struct hv_exit *exit)
 /* Runs until there is something to tell. */
 static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
 {
-    bool moving = true; /* the first instruction is not to hit what it stopped at */
+    gva_t stopped_at = debug.stopped_at[v->number];
+    bool leaving = debug.stopped[v->number];
     struct hv_exit exit;
 
     registers_flush();
     if (link())
         link()->listen();
     do {
-        uint64_t rip = v->regs.rip;
-        run_once(v, moving, &exit);
-        moving = moving && exit.kind == HV_EXIT_NMI && v->regs.rip == rip;
+        leaving = leaving && vcpu_linear_rip(v) == stopped_at;
+        run_once(v, leaving, &exit);
+        /* Anything but an NMI in between has moved it on, if only to come back. */
+        leaving = leaving && exit.kind == HV_EXIT_NMI;
     } while (exit.kind == HV_EXIT_NONE || judge(v, &exit, stop) == RESUME);
     if (link())
         link()->hush();
+    debug.stopped_at[v->number] = vcpu_linear_rip(v);
+    debug.stopped[v->number] = true;
 }
 
 /* The guest is stopped: the stub talks until it lets it go. */

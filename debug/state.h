@@ -13,6 +13,8 @@ struct debug_state {
     bool resume_asked;    /* the stub has let the guest go */
     bool interrupt_asked; /* Ctrl-C, BREAK, or a gdb that comes anew */
     enum gdb_action action[HV_MAX_CPUS];
+    bool stopped[HV_MAX_CPUS];     /* the user was told of a stop, */
+    gva_t stopped_at[HV_MAX_CPUS]; /* here */
 };
 
 extern struct debug_state debug;

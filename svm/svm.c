@@ -96,8 +96,10 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
     c->exceptions = 0;
     c->dr_writes = 0xffff;
     c->dr_reads = traps & TRAP_DR_READS ? 0xffff : 0;
-    if (traps & TRAP_DEBUG)
+    if (traps & TRAP_DEBUG) {
         c->exceptions |= HV_BIT(VECTOR_DB);
+        c->intercept4 |= SVM_INTERCEPT_ICEBP; /* INT1's #DB is the guest's */
+    }
     if (traps & TRAP_BREAKPOINT) {
         c->exceptions |= HV_BIT(VECTOR_BP);
         c->intercept3 |= SVM_INTERCEPT_INTN; /* some processors report INT3 only so */

@@ -113,6 +113,16 @@ static void bp26_new_packet_discards_the_old_reply(void **state)
     feed("-");
     assert_int_equal(line_take(), '$');
     assert_string_equal(reply.text, "OK"); /* the new one */
+
+    /* Nor does it come back when the new packet was broken, or has no reply yet. */
+    line_feed("$T1#85$c#00", 11);
+    line_clear();
+    feed("-");
+    assert_int_equal(line.len, 0);
+    feed("$T1#85$c#63");
+    line_clear();
+    feed("-");
+    assert_int_equal(line.len, 0);
 }
 
 static void bp26_dollar_inside_a_packet_begins_it_anew(void **state)

@@ -93,6 +93,22 @@ static void bp24_first_stop_is_not_attributed_to_a_breakpoint(void **state)
     assert_memory_equal(ask("?"), "T0510:", 6);
 }
 
+/* A client that says nothing of its features gets none of its predecessor's. */
+static void session_without_qsupported(void **state)
+{
+    (void)state;
+    assert_true(stub.swbreak && stub.hwbreak);
+    assert_string_equal(ask("D"), "OK");
+    assert_memory_equal(ask_running("?"), "T0210:", 6);
+    assert_string_equal(ask("Z0,1010,1"), "OK");
+    assert_null(ask("c"));
+    assert_memory_equal(run(100), "T0510:", 6);
+    assert_string_equal(ask("Z1,1011,1"), "OK");
+    assert_string_equal(ask("z0,1010,1"), "OK");
+    assert_null(ask("c"));
+    assert_memory_equal(run(100), "T0510:", 6);
+}
+
 static void detach_answers_first_then_lets_go(void **state)
 {
     const char *const ways[] = {"D", "D;1", "vKill;1", "vKill;a410"};
@@ -323,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup(malformed_packet_begins_no_session, begin),
         cmocka_unit_test_setup(bp24_attach_stops_a_running_target, begin),
         cmocka_unit_test_setup(bp24_first_stop_is_not_attributed_to_a_breakpoint, attach),
+        cmocka_unit_test_setup(session_without_qsupported, attach),
         cmocka_unit_test(detach_answers_first_then_lets_go),
         cmocka_unit_test_setup(malformed_detach_does_not_detach, attach),
         cmocka_unit_test_setup(kill_and_restart_have_no_reply, attach),
