@@ -148,7 +148,7 @@ void gdb_uart_hide(void)
         return;
     }
     gpa_t page = HV_ALIGN_DOWN(uart.at.base, 4096);
-    struct mediator nothing = {page, page + 4096, NULL, NULL};
+    struct mediator nothing = {page, page + 4096, false, NULL, NULL};
     if (mediate_add(&nothing) != HV_OK)
         refuse_start("the UART's page at %llx cannot be hidden from the guest.",
                      (unsigned long long)page);

@@ -11,6 +11,7 @@
 #include "boot/refuse_start.h"
 #include "boot/relocate.h"
 #include "core/backend.h"
+#include "core/icr_guard.h"
 #include "core/ioapic_guard.h"
 #include "core/machine.h"
 #include "core/mediate.h"
@@ -107,7 +108,8 @@ static void build_stage2(const struct boot_info *info)
                                    .gib_pages = platform_gib_pages(),
                                    .pool = pool,
                                    .pool_size = info->self_start + info->self_size - pool};
-    struct mediator self = {info->self_start, info->self_start + info->self_size, NULL, NULL};
+    struct mediator self = {info->self_start, info->self_start + info->self_size, false, NULL,
+                            NULL};
 
     if (stage2_init(&config) != HV_OK || mediate_add(&self) != HV_OK)
         refuse_start("the stage-2 tables do not fit in %llu KiB.",
@@ -131,6 +133,21 @@ static void route_break_in(void)
     if (ioapic_guard_init(&pin) != HV_OK)
         log_print("uart: no I/O APIC at %llx, Ctrl-C cannot break in",
                   (unsigned long long)route.ioapic);
+}
+
+/*
+ * The other CPUs wait where the firmware left them. The tables no longer name them, and a guest
+ * that finds them all the same cannot start them.
+ */
+static void hide_cpus(void)
+{
+    unsigned hidden = platform_hide_cpus();
+
+    if (!hidden)
+        return;
+    if (icr_guard_init() != HV_OK)
+        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.", hidden);
+    log_print("cpu: %u more, parked: this version runs one", hidden);
 }
 
 static const struct debug_link *open_line(void)
@@ -203,9 +220,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     gdb_uart_hide();
     if (line)
         route_break_in();
-    unsigned hidden = platform_hide_cpus();
-    if (hidden)
-        log_print("cpu: %u more, parked: this version runs one", hidden);
+    hide_cpus();
 
     struct vcpu *v = vcpu_get(0);
     load_guest(v, info, &guest_map);

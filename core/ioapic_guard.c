@@ -87,6 +87,6 @@ enum hv_status ioapic_guard_init(const struct ioapic_pin *p)
     write_index(INDEX_ENTRIES + 2 * pin.entry, ENTRY_NMI);
 
     gpa_t page = HV_ALIGN_DOWN(pin.ioapic, 4096);
-    struct mediator mediator = {page, page + 4096, before, after_write};
+    struct mediator mediator = {page, page + 4096, false, before, after_write};
     return mediate_add(&mediator);
 }

@@ -18,14 +18,20 @@ static unsigned mediator_count;
 static struct open_page open_pages[HV_MAX_CPUS][OPEN];
 static uint8_t dummies[HV_MAX_CPUS][OPEN][PAGE] HV_ALIGNED(PAGE);
 
+/* What the guest can do with a mediator's pages by itself. */
+static unsigned closed_access(const struct mediator *m)
+{
+    return m && m->reads_pass ? STAGE2_READ : STAGE2_NONE;
+}
+
 enum hv_status mediate_add(const struct mediator *m)
 {
     if (mediator_count == MAX_MEDIATORS)
         return HV_ENOSPC;
     for (gpa_t a = m->start; a < m->end;) {
         bool large = a % LARGE == 0 && m->end - a >= LARGE;
-        enum hv_status status =
-            large ? stage2_map_large(a, a, STAGE2_NONE) : stage2_map(a, a, STAGE2_NONE);
+        unsigned access = closed_access(m);
+        enum hv_status status = large ? stage2_map_large(a, a, access) : stage2_map(a, a, access);
         if (status != HV_OK)
             return status;
         a += large ? LARGE : PAGE;
@@ -70,11 +76,13 @@ bool mediate_begin(struct vcpu *v, gpa_t address, bool write)
 
     if (write && open_for_writing(v, address))
         return true;
-    if (stage2_lookup(address, &hpa, &access) || pages[1].used)
+    const struct mediator *m = find(address);
+    bool present = stage2_lookup(address, &hpa, &access);
+    if ((present && !(m && m->reads_pass && write)) || pages[1].used)
         return false;
     uint8_t *dummy = dummies[v->number][i];
     memset(dummy, 0, PAGE);
-    pages[i] = (struct open_page){true, write, address, find(address)};
+    pages[i] = (struct open_page){true, write, address, m};
     if (pages[i].mediator && pages[i].mediator->before)
         pages[i].mediator->before(v, address, dummy);
     gpa_t page = HV_ALIGN_DOWN(address, PAGE);
@@ -92,9 +100,9 @@ void mediate_end(struct vcpu *v, bool done)
 
     for (unsigned i = 0; i < OPEN && pages[i].used; i++) {
         gpa_t page = HV_ALIGN_DOWN(pages[i].address, PAGE);
-        stage2_map(page, page, STAGE2_NONE);
-        hv_backend->flush(v);
         const struct mediator *m = pages[i].mediator;
+        stage2_map(page, page, closed_access(m));
+        hv_backend->flush(v);
         if (done && pages[i].write && m && m->after_write)
             m->after_write(v, pages[i].address, dummies[v->number][i]);
         pages[i].used = false;

@@ -11,6 +11,7 @@
 
 struct mediator {
     gpa_t start, end; /* page aligned, end: first byte behind */
+    bool reads_pass;  /* only writes are mediated; reads go to what is really there */
     /*
      * Before an access at page + offset: fills what can be read there. page_bytes: the dummy page,
      * all zeros. After a write: takes what was written. Either may be NULL.

@@ -2,12 +2,14 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/icr_guard.h"
 #include "hv/compiler.h"
 
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
-    {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},               /* SVME is ours, hidden */
-    {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE},             /* no SVM: no such MSR */
+    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},       /* no other CPU is to be started */
+    {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},   /* SVME is ours, hidden */
+    {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* no SVM: no such MSR */
     {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* ours */
     {MSR_SVM_KEY, MSR_SVM_KEY, MSR_TRAP_READ | MSR_TRAP_WRITE},         /* no SVM: no such MSR */
 };
@@ -67,6 +69,8 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
     switch (msr) {
     case MSR_EFER:
         return write_efer(v, value);
+    case MSR_X2APIC_ICR:
+        return !icr_guard_allows((uint32_t)value) || wrmsr_safe(msr, value);
     case MSR_VM_CR:
     case MSR_VM_HSAVE_PA:
     case MSR_SVM_KEY:

@@ -96,6 +96,7 @@ enum {
 #define MSR_PAT            0x00000277U
 #define MSR_MTRR_DEF_TYPE  0x000002ffU
 #define MSR_X2APIC_FIRST   0x00000800U
+#define MSR_X2APIC_ICR     0x00000830U
 #define MSR_EFER           0xc0000080U
 #define MSR_STAR           0xc0000081U
 #define MSR_LSTAR          0xc0000082U

@@ -12,6 +12,9 @@ header: dd MAGIC, 0, HEADER_SIZE, -(MAGIC + HEADER_SIZE)
         dd 20
         dd 1, 3, 6                      ; command line, modules, memory map
         align 8
+        dw 5, 1                         ; framebuffer, optional: any size and depth
+        dd 20, 0, 0, 0
+        align 8
         dw 6, 0                         ; modules page-aligned
         dd 8
         align 8

@@ -301,6 +301,10 @@ static void test_address_fields(void **state)
     fake_elf(image, 32, 0x100000, kernel, 0); /* made with the fields of its flat twin */
     assert_non_null(strstr(why_fields(0x100040, 0x100000, 0x110000, 0, 0x100100),
                            "(an ELF file whose header has address fields: these count)"));
+    /* The same with an image that begins at its header, 0x40 bytes into the file. */
+    assert_non_null(
+        strstr(why_fields(0x100000, 0x100000, 0x100000 + IMAGE_SIZE - 0x3f, 0, 0x100100),
+               "wants 39937 bytes, the file has 39936"));
     assert_non_null(strstr(why_fields(0x100040, 0x100000, 0x100000, 0, 0x100100),
                            "load_end_addr 0x100000 is below load_addr 0x100000"));
     assert_non_null(strstr(why_fields(0x100040, 0x100000, 0x80000, 0, 0x100100), "is below"));

@@ -78,6 +78,8 @@ static void test_gdb(void **state)
     assert_int_equal(options.gdb.stride, 1);
     assert_int_equal(good("gdb=mmio:0xfe031000:4,38400")->gdb.stride, 4);
     assert_int_equal(options.gdb.divisor, 3);
+    assert_int_equal(good("gdb=mmio:0xfe031000:2")->gdb.stride, 2);
+    assert_int_equal(good("gdb=mmio:0xfe031000:8")->gdb.stride, 8);
     assert_int_equal(good("gdb=auto,19200")->gdb.kind, BOOT_GDB_AUTO);
     assert_int_equal(options.gdb.divisor, 6);
     assert_int_equal(good("gdb=none")->gdb.kind, BOOT_GDB_NONE);
@@ -106,6 +108,8 @@ static void test_gdb_refused(void **state)
     assert_non_null(strstr(bad("gdb=mmio:0x10000000000000"), "no such address"));
     assert_non_null(strstr(bad("gdb=mmio:0xffffffffffffffff"), "no such address"));
     assert_non_null(strstr(bad("gdb=mmio:0x1000:3"), "the stride is not 1, 2, 4 or 8"));
+    assert_non_null(strstr(bad("gdb=mmio:0x1000:16"), "the stride is not"));
+    assert_non_null(strstr(bad("gdb=mmio:0x1000:0"), "the stride is not"));
     assert_non_null(strstr(bad("gdb=mmio:0x1000:"), "the stride is not"));
     assert_non_null(strstr(bad("gdb=com1,"), "the baud rate is not a number"));
     assert_non_null(strstr(bad("gdb=com1,fast"), "the baud rate is not a number"));

@@ -195,7 +195,13 @@ static void test_random_layouts(void **state)
         unsigned count = random_items(items, 1 + (unsigned)rand() % 12);
         struct placement p;
 
-        assert_int_equal(placement_plan(items, count, &map, MEMORY, &p), HV_OK);
+        /* At times detours must squeeze in between destinations, and may find no room. */
+        uint64_t limit = round % 2 ? MEMORY : MEMORY - 24 * PAGE;
+        enum hv_status status = placement_plan(items, count, &map, limit, &p);
+
+        if (limit != MEMORY && status == HV_ENOSPC)
+            continue;
+        assert_int_equal(status, HV_OK);
         assert_true(p.count <= 2 * count);
         detours += p.count > count;
         fill();
