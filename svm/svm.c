@@ -2,7 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
-#include "core/guest_memory.h"
+#include "core/insn_bytes.h"
 #include "core/policy.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
@@ -199,12 +199,32 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
         vmcb->control.clean = 0;
 }
 
-static int opcode_at_rip(struct vcpu *v)
+/*
+ * Without decode assists nothing but the instruction itself tells which software interrupt it was.
+ * Its opcode, or -1 when it cannot be read.
+ */
+static int soft_int_opcode(struct vcpu *v, struct x86_insn *insn)
 {
-    uint8_t opcode;
-    gva_t rip = vcpu_linear_rip(v);
+    if (insn_at_rip(v, insn) != HV_OK || insn->map != X86_MAP_ONE_BYTE)
+        return -1;
+    return insn->opcode;
+}
 
-    return guest_linear_read(v, rip, &opcode, 1) == 1 ? opcode : -1;
+static void decode_exit(struct vcpu *v, const struct vmcb *vmcb, struct hv_exit *exit)
+{
+    enum { OPCODE_INT = 0xcd };
+    struct x86_insn insn;
+
+    if (!svm_exit_needs_opcode(vmcb)) {
+        svm_exit_decode(vmcb, -1, exit);
+        return;
+    }
+    int opcode = soft_int_opcode(v, &insn);
+    svm_exit_decode(vmcb, opcode, exit);
+    if (opcode >= 0)
+        exit->insn_length = insn.length;
+    if (opcode == OPCODE_INT)
+        exit->soft_int.vector = (uint8_t)insn.imm;
 }
 
 static void store_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
@@ -240,7 +260,7 @@ static void svm_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     vmcb->control.clean = SVM_CLEAN_ALL;
     store_guest(v, mode, vmcb);
 
-    svm_exit_decode(vmcb, svm_exit_needs_opcode(vmcb) ? opcode_at_rip(v) : -1, exit);
+    decode_exit(v, vmcb, exit);
     if (exit->kind == HV_EXIT_STAGE2 && mode == RUN_TO_FETCH && exit->stage2.execute)
         exit->kind = HV_EXIT_FETCH;
     if (features.nrip && exit->insn_length == 0 && vmcb->control.next_rip > vmcb->save.rip &&

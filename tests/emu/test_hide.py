@@ -34,7 +34,7 @@ def test_haxm_2_no_debug_exits_without_a_debugger(boot):
     gdb = vm.gdb()
     assert gdb.read_int(vm.guest["int3_count"]) >= 198
     exits = gdb.exits()
-    assert exits["total"] < 100, exits
+    assert exits["total"] - exits["nmi"] < 20, exits  # an NMI for each byte of gdb's first packet
     for name in exits:
         assert not re.search(r"debug exception|breakpoint|int n|int1|step", name), exits
 
@@ -46,5 +46,5 @@ def test_user_10_exits_of_a_quiet_guest(boot):
     gdb = vm.gdb()
     gdb.detach()
     exits = vm.gdb().exits()
-    assert exits["total"] < 100, exits
+    assert exits["total"] - exits["nmi"] < 20, exits
     assert exits["hidden memory touched"] == 0

@@ -93,7 +93,7 @@ BAD_IMAGES = {
     "over-the-end": (_multiboot(0x0FE00000, 0x300000), ["RAM"]),
     "short": (_multiboot(0x100000, 8192)[:2048], ["truncated"]),
     "bzimage-cut": (bytes(0x1F1) + b"\xff" + bytes(0x0C) + b"\x55\xaa" + b"\xeb\x66HdrS"
-                    + b"\x0f\x02" + bytes(0x200), ["truncated"]),
+                    + b"\x0f\x02" + bytes(0x200), ["bzImage", "no protected-mode code"]),
     "bzimage-old": (bytes(0x1FE) + b"\x55\xaa\xeb\x66HdrS\x00\x02" + bytes(0x8000), ["too old"]),
     "elf-cut": (b"\x7fELF\x01\x01\x01" + bytes(9) + bytes(100), ["ELF"]),
 }

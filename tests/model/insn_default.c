@@ -105,3 +105,17 @@ WEAK void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
     (void)size;
     unexpected("mmio write");
 }
+
+WEAK void model_fpu_save(void *area, uint64_t mask)
+{
+    (void)area;
+    (void)mask;
+    unexpected("fpu save");
+}
+
+WEAK void model_fpu_restore(const void *area, uint64_t mask)
+{
+    (void)area;
+    (void)mask;
+    unexpected("fpu restore");
+}

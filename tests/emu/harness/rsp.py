@@ -160,6 +160,7 @@ class RawRsp:
     def resume(self, data="vCont;c"):
         """Sends a resume request; the reply is the next stop."""
         self.send(frame(data.encode()))
+        assert self.ack() == "+"
 
     def interrupt(self, timeout=10):
         """Ctrl-C; returns the stop reply as text."""

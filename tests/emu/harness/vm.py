@@ -94,7 +94,7 @@ class Vm:
         """Whether QEMU runs."""
         return self.process.poll() is None
 
-    def _wait(self, what, ready, timeout, dead_is_fine=False):
+    def _wait(self, what, ready, timeout, dead_is_fine=False, fatal=(PANIC, REFUSAL)):
         """Waits until ready() returns something; fails at once on a panic or when QEMU ends."""
         deadline = time.monotonic() + timeout * self.machine.slowness
         while True:
@@ -103,7 +103,7 @@ class Vm:
             if found:
                 return found
             console = self.console()
-            for bad in (PANIC, REFUSAL):
+            for bad in fatal:
                 if bad in console:
                     raise VmError(f"waiting for {what}, but: "
                                   f"{console[console.index(bad):].splitlines()[0]}")
@@ -131,7 +131,7 @@ class Vm:
                 return None
             rest = console[console.index(REFUSAL) + len(REFUSAL):]
             return rest.splitlines()[0].strip() if "\n" in rest else None
-        return self._wait("a refusal", sentence, timeout)
+        return self._wait("a refusal", sentence, timeout, fatal=(PANIC,))
 
     def wait_exit(self, timeout=30):
         """Waits for QEMU to end by itself, and returns its code."""

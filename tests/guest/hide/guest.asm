@@ -188,7 +188,7 @@ EXPORT main
 EXPORT done
     jmp done
 
-; [hole]: the reserved memory right behind the last usable range below 4 GiB, 0 without a map.
+; [hole]: the reserved memory right behind the first usable range from 1 MiB on, 0 without a map.
 ; That is where the hypervisor lives when the firmware is SeaBIOS.
 find_hole:
     mov ebx, [boot_info]
@@ -207,9 +207,10 @@ find_hole:
     mov rdx, rax
     shr rdx, 32
     jnz .next
-    cmp rax, [hole]
+    cmp dword [rdi + 4], 0x100000
     jb .next
     mov [hole], rax
+    jmp .none
 .next:
     add edi, [rdi]
     add edi, 4

@@ -29,6 +29,9 @@ uint64_t model_read_register(const char *name);
 void model_write_register(const char *name, uint64_t value);
 uint32_t model_mmio_read(hpa_t address, unsigned size);
 void model_mmio_write(hpa_t address, uint32_t value, unsigned size);
+/* x87, SSE and AVX state to and from an area. mask: 0 for FXSAVE, else XSAVE's. */
+void model_fpu_save(void *area, uint64_t mask);
+void model_fpu_restore(const void *area, uint64_t mask);
 
 #define cpuid      model_cpuid
 #define inb        model_inb
@@ -135,12 +138,12 @@ static inline void vmsave(hpa_t vmcb)
 
 static inline void fx_save(void *area)
 {
-    (void)area;
+    model_fpu_save(area, 0);
 }
 
 static inline void fx_restore(const void *area)
 {
-    (void)area;
+    model_fpu_restore(area, 0);
 }
 
 static inline uint64_t xgetbv0(void)
@@ -155,14 +158,12 @@ static inline void xsetbv0(uint64_t value)
 
 static inline void xsave_area(void *area, uint64_t mask)
 {
-    (void)area;
-    (void)mask;
+    model_fpu_save(area, mask);
 }
 
 static inline void xrstor_area(const void *area, uint64_t mask)
 {
-    (void)area;
-    (void)mask;
+    model_fpu_restore(area, mask);
 }
 
 static inline uint32_t mmio_read32(hpa_t address)
