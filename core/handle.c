@@ -137,7 +137,7 @@ static enum core_result handle_exception(struct vcpu *v, const struct hv_exit *e
     return CORE_RAISED;
 }
 
-enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
+static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
 {
     switch (exit->kind) {
     case HV_EXIT_NONE:
@@ -157,6 +157,7 @@ enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
         return CORE_DONE;
     case HV_EXIT_IRET:
         v->nmi_blocked = false; /* core_run() lets the IRET itself run before the next NMI */
+        v->core_traps &= ~(unsigned)TRAP_IRET;
         return CORE_RETRY;
     case HV_EXIT_VIRT_INSN:
         vcpu_raise(v, VECTOR_UD);
@@ -187,4 +188,16 @@ enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
         return CORE_UP;
     }
     return CORE_UP;
+}
+
+enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
+{
+    enum core_result result = handle(v, exit);
+
+    /* The guest's own TF traps behind an instruction that we carried out, too. */
+    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF)) {
+        v->debug_regs.dr6 |= DR6_BS;
+        vcpu_raise(v, VECTOR_DB);
+    }
+    return result;
 }

@@ -6,7 +6,7 @@
 
 enum core_result {
     CORE_RETRY,  /* nothing was carried out: enter again at the same RIP */
-    CORE_DONE,   /* the instruction was carried out for the guest */
+    CORE_DONE,   /* the instruction was carried out; v->event holds the #DB of the guest's own TF */
     CORE_RAISED, /* v->event holds an exception for it instead */
     CORE_STAGE2, /* a stage-2 fault that needs a step on a dummy page */
     CORE_UP,     /* not core's: debug decides */

@@ -12,9 +12,11 @@ void core_forward_nmi(struct vcpu *v)
 
 /*
  * The guest's NMI goes in when it is not in its handler and no shadow holds it. While it is in its
- * handler, IRET exits: an injected NMI does not block others by itself on every processor.
+ * handler, IRET exits: an injected NMI does not block others by itself on every processor. True
+ * when a shadow or another event keeps it waiting: that ends with the next instruction, and the
+ * next exit may be far.
  */
-static void offer_nmi(struct vcpu *v)
+static bool offer_nmi(struct vcpu *v)
 {
     if (v->nmi_pending && !v->nmi_blocked && !v->interrupt_shadow &&
         v->event.type == HV_EVENT_NONE) {
@@ -23,6 +25,7 @@ static void offer_nmi(struct vcpu *v)
         v->nmi_blocked = true;
     }
     v->core_traps = v->nmi_blocked ? TRAP_IRET : 0;
+    return v->nmi_pending && !v->nmi_blocked;
 }
 
 /* The instruction at RIP runs under a step, on dummy pages or because an NMI must wait for it. */
@@ -38,7 +41,10 @@ static bool step_over(struct vcpu *v, struct hv_exit *exit)
 void core_run(struct vcpu *v, struct hv_exit *exit)
 {
     for (;;) {
-        offer_nmi(v);
+        while (offer_nmi(v)) {
+            if (step_over(v, exit))
+                return;
+        }
         hv_backend->run(v, RUN_FREE, exit);
         switch (core_handle(v, exit)) {
         case CORE_RETRY:

@@ -122,14 +122,11 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
 {
     switch (core_handle(v, exit)) {
     case CORE_RETRY:
-    case CORE_RAISED: /* the next round delivers it */
+        return false;
+    case CORE_RAISED: /* the next round delivers it; what was begun to write does not count */
+        mediate_end(v, false);
         return false;
     case CORE_DONE:
-        /* The guest's own TF traps after an instruction that we carried out, too. */
-        if (v->regs.rflags & RFLAGS_TF) {
-            v->debug_regs.dr6 |= DR6_BS;
-            vcpu_raise(v, VECTOR_DB);
-        }
         *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
         return true;
     case CORE_STAGE2:

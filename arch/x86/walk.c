@@ -80,8 +80,12 @@ static uint64_t reserved_64(const struct x86_paging *paging, enum mode mode, boo
         reserved |= BITS(62, 52);
     if (!(paging->efer & EFER_NXE))
         reserved |= ENTRY_NX;
+    /*
+     * The processor judges these four entries when CR3 is loaded, not in a walk, and some mark them
+     * as accessed in memory: their low bits say nothing about whether the mapping is in use.
+     */
     if (mode == MODE_PAE && level == 3)
-        return reserved | ENTRY_NX | BITS(8, 5) | BITS(2, 1);
+        return reserved | ENTRY_NX;
     if (leaf && level > 1)
         return reserved | BITS(12 + 9 * (level - 1) - 1, 13); /* bit 12 is PAT */
     if (level > 3)
