@@ -25,6 +25,7 @@ static void wait_a_little(void)
 
 void machine_reset(void)
 {
+    wait_a_little(); /* what was said last leaves the UART */
     outb(PORT_RESET_CONTROL, 0x02);
     outb(PORT_RESET_CONTROL, 0x06);
     wait_a_little();

@@ -28,6 +28,8 @@ static gva_t guard_address(struct vcpu *v, const struct step_plan *plan)
     vcpu_need(v, REGS_SYSCALL | REGS_CONTROL | REGS_SEGMENTS);
     if (plan->guard_next)
         return vcpu_linear_rip(v) + plan->length;
+    if (plan->kind == STEP_SYSRET)
+        return plan->wide ? v->regs.gpr[GPR_RCX] : (uint32_t)v->regs.gpr[GPR_RCX];
     if (!(v->regs.efer & EFER_LMA))
         return (uint32_t)v->regs.star;
     return vcpu_code_bits(v) == 64 ? v->regs.lstar : v->regs.cstar;

@@ -1,6 +1,5 @@
 #include "core/backend.h"
 #include "core/guest_memory.h"
-#include "core/machine.h"
 #include "debug/breakpoints.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -93,7 +92,8 @@ static void command_exits(const char *arguments)
 static void command_reset(const char *arguments)
 {
     (void)arguments;
-    machine_reset();
+    debug.reset_asked = true; /* gdb gets its answer first */
+    line("the machine is reset");
 }
 
 static void command_version(const char *arguments)

@@ -93,7 +93,7 @@ static const struct row core_rows[] = {
 };
 
 static const struct row sse_rows[] = {
-    {"xmm%u", "v4f", 16, 16, XMM, 0, 0},
+    {"xmm%u", "xmm", 16, 16, XMM, 0, 0},
     {"mxcsr", NULL, 4, 1, MXCSR, 0, 0},
 };
 
@@ -150,8 +150,18 @@ static const struct feature {
      "<field name=\"VIP\" start=\"20\" end=\"20\"/><field name=\"ID\" start=\"21\" end=\"21\"/>"
      "</flags>",
      "", core_rows, HV_ARRAY_SIZE(core_rows), false},
-    {"org.gnu.gdb.i386.sse", "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>", "", sse_rows,
-     HV_ARRAY_SIZE(sse_rows), false},
+    {"org.gnu.gdb.i386.sse",
+     "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
+     "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
+     "<vector id=\"v16i8\" type=\"int8\" count=\"16\"/>"
+     "<vector id=\"v8i16\" type=\"int16\" count=\"8\"/>"
+     "<vector id=\"v4i32\" type=\"int32\" count=\"4\"/>"
+     "<vector id=\"v2i64\" type=\"int64\" count=\"2\"/>"
+     "<union id=\"xmm\"><field name=\"v4_float\" type=\"v4f\"/>"
+     "<field name=\"v2_double\" type=\"v2d\"/><field name=\"v16_int8\" type=\"v16i8\"/>"
+     "<field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"
+     "<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/></union>",
+     "", sse_rows, HV_ARRAY_SIZE(sse_rows), false},
     {"gdbvisor.system", "", "system", system_rows, HV_ARRAY_SIZE(system_rows), false},
     {"org.gnu.gdb.i386.avx", "", "", avx_rows, HV_ARRAY_SIZE(avx_rows), true},
 };

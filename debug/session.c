@@ -79,6 +79,7 @@ static enum verdict judge_debug(struct vcpu *v, const struct hv_exit *exit, stru
 
     if (guests || !hits)
         raise_debug(v, guests);
+    hits = watch_filter(v, hits);
     if (!hits)
         return RESUME;
     *stop = watch_stop(hits, debug_thread(v));
@@ -211,6 +212,7 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
     struct hv_exit exit;
 
     registers_flush();
+    watch_remember(v);
     if (link())
         link()->listen();
     do {
@@ -229,8 +231,11 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
 static void converse(void)
 {
     debug.resume_asked = false;
-    while (!debug.resume_asked)
+    while (!debug.resume_asked) {
         feed_stub();
+        if (debug.reset_asked)
+            machine_reset();
+    }
 }
 
 static void put(const char *bytes, size_t size)

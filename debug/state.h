@@ -12,6 +12,7 @@ struct debug_state {
     bool attached;        /* gdb is there */
     bool resume_asked;    /* the stub has let the guest go */
     bool interrupt_asked; /* Ctrl-C, BREAK, or a gdb that comes anew */
+    bool reset_asked;     /* `monitor reset` was answered */
     enum gdb_action action[HV_MAX_CPUS];
     bool stopped[HV_MAX_CPUS];     /* the user was told of a stop, */
     gva_t stopped_at[HV_MAX_CPUS]; /* here */

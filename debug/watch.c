@@ -1,9 +1,46 @@
 #include "debug/watch.h"
 
+#include "debug/breakpoints.h"
 #include "hv/compiler.h"
 
 /* Which type a slot was asked for as: the processor has no pure read watch, access serves. */
 static enum gdb_break_type types[DEBUG_SLOTS];
+
+/* The bytes under a read watch; 0 where they cannot be read. */
+static uint64_t seen[DEBUG_SLOTS];
+
+static uint64_t look(struct vcpu *v, unsigned slot)
+{
+    uint64_t value = 0;
+    breakpoints_read(v, debug_regs_user(slot)->address, &value, debug_regs_user(slot)->size);
+    return value;
+}
+
+static bool is_read_watch(unsigned slot)
+{
+    return debug_regs_user(slot)->used && types[slot] == GDB_WATCH_READ;
+}
+
+void watch_remember(struct vcpu *v)
+{
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        if (is_read_watch(i))
+            seen[i] = look(v, i);
+    }
+}
+
+unsigned watch_filter(struct vcpu *v, unsigned hits)
+{
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        if (!(hits & HV_BIT(i)) || !is_read_watch(i))
+            continue;
+        uint64_t now = look(v, i);
+        if (now != seen[i])
+            hits &= ~(unsigned)HV_BIT(i);
+        seen[i] = now;
+    }
+    return hits;
+}
 
 static int find(enum gdb_break_type type, gva_t address, uint64_t size)
 {

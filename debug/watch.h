@@ -17,6 +17,16 @@ unsigned watch_count(void);
 /* True when the user has an execute breakpoint at this linear address. */
 bool watch_executes_at(gva_t address);
 
+/*
+ * Read watches: the processor knows only "read or write". One whose bytes are not what they were
+ * when the guest last stopped or hit it was written, not read, and goes out of the hits. Returns
+ * what is left.
+ */
+unsigned watch_filter(struct vcpu *v, unsigned hits);
+
+/* Before the guest runs: what read watches look at now. */
+void watch_remember(struct vcpu *v);
+
 /* The stop for the user's slots in hits (a bit mask, not 0). Data comes before execute. */
 struct gdb_stop watch_stop(unsigned hits, unsigned thread);
 

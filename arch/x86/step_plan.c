@@ -122,8 +122,9 @@ struct step_plan step_plan_make(const struct x86_insn *insn, bool long_mode)
         .vector = vector_of(insn, kind),
         .image_size = kind == STEP_PUSHF ? (uint8_t)step_flags_size(insn) : 0,
         .repair_r11 = kind == STEP_SYSCALL,
+        .wide = kind == STEP_SYSRET && insn->operand_size == 8,
         .guard_next = kind == STEP_STI || kind == STEP_MOV_SS,
-        .guard_target = kind == STEP_SYSCALL || kind == STEP_SYSCALL_LEGACY,
+        .guard_target = kind == STEP_SYSCALL || kind == STEP_SYSCALL_LEGACY || kind == STEP_SYSRET,
     };
 }
 

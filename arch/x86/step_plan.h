@@ -45,11 +45,13 @@ struct step_plan {
     /* PUSHF: bytes of the flags image at the top of the stack afterwards (2, 4, 8); else 0. */
     uint8_t image_size;
 
+    bool wide;       /* SYSRET: to 64-bit code, by all of RCX */
     bool repair_r11; /* put step_repair_image() of R11 into R11 afterwards */
 
     /* Where the trap can be late or lost, and a debug-register breakpoint has to help. */
     bool guard_next;   /* on the instruction behind this one */
-    bool guard_target; /* on the entry point (LSTAR, CSTAR or STAR) */
+    bool guard_target; /* on where it goes: LSTAR, CSTAR or STAR; SYSRET: RCX, for its trap is
+                          decided by the TF it loads */
 };
 
 /* long_mode: EFER.LMA, 64-bit and compatibility mode alike. insn: as x86_decode() gave it. */

@@ -163,7 +163,8 @@ static void test_guards(void **state)
     assert_false(plan_of("f4", X86_64, true).guard_next);
     assert_true(plan_of("0f05", X86_64, true).guard_target);
     assert_true(plan_of("0f05", X86_32, false).guard_target);
-    assert_false(plan_of("0f07", X86_64, true).guard_target);
+    assert_true(plan_of("480f07", X86_64, true).guard_target);
+    assert_false(plan_of("0f07", X86_32, false).guard_target); /* keeps TF */
     assert_false(plan_of("90", X86_64, true).guard_next);
     assert_false(plan_of("90", X86_64, true).guard_target);
 }
