@@ -5,6 +5,7 @@
 
 enum { INT3 = 0xcc };
 
+/* One for each address that was asked for; those that share a byte share its original. */
 struct breakpoint {
     gva_t gva; /* as it was asked for: paging may have changed when it is removed */
     gpa_t gpa;
@@ -45,12 +46,17 @@ enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
 
     if (!guest_translate(v, address, &t))
         return HV_EFAULT;
-    if (find_gpa(t.gpa))
-        return HV_OK;
+    b.gpa = t.gpa;
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].gpa == b.gpa && table[i].gva == address)
+            return HV_OK;
+    }
     if (count == BREAKPOINTS_MAX)
         return HV_ENOSPC;
-    b.gpa = t.gpa;
-    if (guest_phys_read(b.gpa, &b.original, 1) != 1 || guest_phys_write(b.gpa, &int3, 1) != 1)
+    const struct breakpoint *other = find_gpa(b.gpa);
+    if (other)
+        b.original = other->original; /* what is in memory now is ours */
+    else if (guest_phys_read(b.gpa, &b.original, 1) != 1 || guest_phys_write(b.gpa, &int3, 1) != 1)
         return HV_EFAULT;
     table[count++] = b;
     return HV_OK;
@@ -64,24 +70,24 @@ static void restore(const struct breakpoint *b)
         guest_phys_write(b->gpa, &b->original, 1);
 }
 
+/* The byte goes back with its last owner. */
 static void forget(struct breakpoint *b)
 {
-    restore(b);
+    struct breakpoint gone = *b;
+
     *b = table[--count];
+    if (!find_gpa(gone.gpa))
+        restore(&gone);
 }
 
 enum hv_status breakpoints_remove(struct vcpu *v, gva_t address)
 {
-    struct breakpoint *b = find_gva(v, address);
+    (void)v;
 
-    if (!b) {
-        for (unsigned i = 0; i < count && !b; i++) {
-            if (table[i].gva == address)
-                b = &table[i];
-        }
+    for (unsigned i = count; i-- > 0;) {
+        if (table[i].gva == address)
+            forget(&table[i]);
     }
-    if (b)
-        forget(b);
     return HV_OK;
 }
 
@@ -110,7 +116,10 @@ void breakpoints_drop(struct vcpu *v)
 
     /* The stepped instruction may have changed itself: then the new byte is the true one. */
     if (lifted && guest_phys_read(lifted->gpa, &now, 1) == 1) {
-        lifted->original = now;
+        for (unsigned i = 0; i < count; i++) {
+            if (table[i].gpa == lifted->gpa)
+                table[i].original = now;
+        }
         guest_phys_write(lifted->gpa, &int3, 1);
     }
     lifted = NULL;

@@ -12,7 +12,8 @@ enum { BREAKPOINTS_MAX = 1024 };
 
 /*
  * Idempotent both. HV_EFAULT: not mapped, or not memory that can be written; HV_ENOSPC: too many.
- * Removing what is not there is HV_OK.
+ * Removing what is not there is HV_OK. Two addresses of one byte are two breakpoints: the byte goes
+ * back with the second.
  */
 enum hv_status breakpoints_insert(struct vcpu *v, gva_t address);
 enum hv_status breakpoints_remove(struct vcpu *v, gva_t address);

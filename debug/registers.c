@@ -133,7 +133,7 @@ static const struct row avx_rows[] = {{"ymm%uh", "uint128", 16, 16, YMM_HIGH, 0,
 static const struct feature {
     const char *name;
     const char *extra; /* types it defines */
-    const char *group; /* gdb's register group, "" for gdb's own choice */
+    const char *attributes; /* of every register in it */
     const struct row *rows;
     unsigned count;
     bool avx; /* only with AVX */
@@ -162,7 +162,7 @@ static const struct feature {
      "<field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"
      "<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/></union>",
      "", sse_rows, HV_ARRAY_SIZE(sse_rows), false},
-    {"gdbvisor.system", "", "system", system_rows, HV_ARRAY_SIZE(system_rows), false},
+    {"gdbvisor.system", "", " save-restore=\"no\"", system_rows, HV_ARRAY_SIZE(system_rows), false},
     {"org.gnu.gdb.i386.avx", "", "", avx_rows, HV_ARRAY_SIZE(avx_rows), true},
 };
 
@@ -297,7 +297,7 @@ static enum hv_status write_system(struct vcpu *v, uint8_t *field, uint64_t valu
     uint64_t old = *(uint64_t *)field;
 
     /* EFER.LMA follows LME and CR0.PG, it is not for writing; CR8 has four bits. */
-    if (field == (uint8_t *)&v->regs.efer && (value & (EFER_SVME | ((value ^ old) & EFER_LMA))))
+    if (field == (uint8_t *)&v->regs.efer && ((value & EFER_SVME) || ((value ^ old) & EFER_LMA)))
         return HV_EINVAL;
     if (field == (uint8_t *)&v->regs.cr8 && value > 15)
         return HV_EINVAL;
@@ -404,16 +404,14 @@ static void add_name(const char *name, unsigned index)
     }
 }
 
-static void add_register(const struct row *row, unsigned index, const char *group)
+static void add_register(const struct row *row, unsigned index, const char *attributes)
 {
     add("<reg name=\"");
     add_name(row->name, index);
     add("\" bitsize=\"%u\"", row->size * 8U);
     if (row->type)
         add(" type=\"%s\"", row->type);
-    if (*group)
-        add(" group=\"%s\"", group);
-    add("/>");
+    add("%s/>", attributes);
 }
 
 const char *registers_description(void)
@@ -428,7 +426,7 @@ const char *registers_description(void)
         add("<feature name=\"%s\">%s", feature->name, feature->extra);
         for (unsigned i = 0; i < feature->count; i++) {
             for (unsigned n = 0; n < feature->rows[i].count; n++)
-                add_register(&feature->rows[i], n, feature->group);
+                add_register(&feature->rows[i], n, feature->attributes);
         }
         add("</feature>");
     }
