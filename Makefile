@@ -10,6 +10,9 @@ LD     ?= ld
 QEMU   ?= qemu-system-x86_64
 GDB    ?= gdb
 PYTHON ?= /usr/bin/python3
+# A folder with rspbench.py, which counts what gdb's actions cost on the wire; one that lies beside the
+# project is found.
+RSP_TOOLS ?= $(firstword $(wildcard ../*/tools/rsp))
 
 VERSION := 0.1.0
 
@@ -295,7 +298,7 @@ $(BUILD)/kernel/vmlinux.sym: $(BUILD)/kernel/vmlinuz $(BUILD)/kernel/initrd.img 
 # What the scripts below take from here.
 SCRIPT_ENV = BUILD="$(abspath $(BUILD))" QEMU="$(QEMU)" GDB="$(GDB)" NASM="$(NASM)" \
              PYTHON="$(PYTHON)" STUB_ON_TCP="$(abspath $(STUB))" INTERACTIVE="$(INTERACTIVE)" \
-             MACHINE="$(MACHINE)" GUEST="$(GUEST)"
+             MACHINE="$(MACHINE)" GUEST="$(GUEST)" RSP_TOOLS="$(abspath $(RSP_TOOLS))"
 
 MACHINE_NEEDS := artifacts guests kernel $(STUB)
 
@@ -305,10 +308,10 @@ test: check $(MACHINE_NEEDS)
 test-full: check fuzz $(MACHINE_NEEDS)
 	@$(SCRIPT_ENV) TEST_FULL=1 tools/run-pytest tests/gdb tests/emu
 
-demo: $(MACHINE_NEEDS)
+demo: artifacts kernel
 	@$(SCRIPT_ENV) tools/demo
 
-run: $(MACHINE_NEEDS)
+run: artifacts guests kernel
 	@$(SCRIPT_ENV) tools/run
 
 bench: $(MACHINE_NEEDS)

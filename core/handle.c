@@ -6,6 +6,7 @@
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/mediate.h"
 #include "core/policy.h"
 #include "core/string_io.h"
 
@@ -122,6 +123,8 @@ static enum core_result handle_stage2(struct vcpu *v, const struct hv_exit *exit
     }
     if (guest_memory_is_self(exit->stage2.address))
         v->hidden_accesses++;
+    if (mediate_move(v, exit->stage2.address, exit->stage2.write))
+        return CORE_DONE;
     return CORE_STAGE2;
 }
 
@@ -188,6 +191,14 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
         return CORE_UP;
     }
     return CORE_UP;
+}
+
+void core_owe_trap(struct vcpu *v)
+{
+    if (v->regs.rflags & RFLAGS_TF) {
+        v->debug_regs.dr6 |= DR6_BS;
+        vcpu_raise(v, VECTOR_DB);
+    }
 }
 
 enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)

@@ -9,12 +9,17 @@
 enum { LAPIC_ICR_LOW = 0x300, ICR_MODE_SHIFT = 8, ICR_MODE_INIT = 5, ICR_MODE_STARTUP = 6 };
 #define APIC_BASE_MASK 0x000ffffffffff000ULL
 
-static hpa_t lapic;
+static hpa_t lapic; /* 0: not guarded */
 
 bool icr_guard_allows(uint32_t low)
 {
     unsigned mode = low >> ICR_MODE_SHIFT & 7;
     return mode != ICR_MODE_INIT && mode != ICR_MODE_STARTUP;
+}
+
+bool icr_guard_allows_base(uint64_t value)
+{
+    return !lapic || (value & APIC_BASE_MASK) == lapic;
 }
 
 static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)

@@ -1,6 +1,7 @@
 #include "core/mediate.h"
 
 #include "core/backend.h"
+#include "core/insn_bytes.h"
 #include "core/stage2.h"
 #include "hv/compiler.h"
 #include "lib/string.h"
@@ -91,6 +92,47 @@ bool mediate_begin(struct vcpu *v, gpa_t address, bool write)
         return false;
     }
     hv_backend->flush(v);
+    return true;
+}
+
+enum { OPCODE_STORE = 0x89, OPCODE_LOAD = 0x8b, OPCODE_STORE_IMMEDIATE = 0xc7 };
+
+/* A MOV of 4 bytes with a memory operand. */
+static bool is_plain_move(const struct x86_insn *insn)
+{
+    return insn->encoding == X86_LEGACY && insn->map == X86_MAP_ONE_BYTE && insn->mod != 3 &&
+           insn->operand_size == 4 && !insn->lock &&
+           (insn->opcode == OPCODE_STORE || insn->opcode == OPCODE_LOAD ||
+            insn->opcode == OPCODE_STORE_IMMEDIATE);
+}
+
+bool mediate_move(struct vcpu *v, gpa_t address, bool write)
+{
+    uint8_t *dummy = dummies[v->number][0];
+    const struct mediator *m = find(address);
+    struct x86_insn insn;
+
+    if (!m || address % 4 || (v->live_dr7 & 0xff) || open_pages[v->number][0].used ||
+        insn_at_rip(v, &insn) != HV_OK || !is_plain_move(&insn) ||
+        write != (insn.opcode != OPCODE_LOAD))
+        return false;
+
+    uint8_t *place = dummy + address % PAGE;
+    memset(dummy, 0, PAGE);
+    if (m->before)
+        m->before(v, address, dummy);
+    if (write) {
+        uint32_t value =
+            insn.opcode == OPCODE_STORE ? (uint32_t)v->regs.gpr[insn.reg] : (uint32_t)insn.imm;
+        memcpy(place, &value, sizeof(value));
+        if (m->after_write)
+            m->after_write(v, address, dummy);
+    } else {
+        uint32_t value;
+        memcpy(&value, place, sizeof(value));
+        v->regs.gpr[insn.reg] = value;
+    }
+    vcpu_skip(v, insn.length);
     return true;
 }
 

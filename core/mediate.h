@@ -32,6 +32,13 @@ enum hv_status mediate_add(const struct mediator *mediator);
  */
 bool mediate_begin(struct vcpu *v, gpa_t address, bool write);
 
+/*
+ * The same without a step, for the instructions that device registers are accessed by as a rule:
+ * MOV of 4 bytes between memory and a register, or of an immediate. True: done, RIP is behind it.
+ * False: another instruction, or a debug register is armed and might have to see the access.
+ */
+bool mediate_move(struct vcpu *v, gpa_t address, bool write);
+
 /* Takes the dummy pages away again; done: the instruction was carried out, so writes count. */
 void mediate_end(struct vcpu *v, bool done);
 

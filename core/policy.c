@@ -69,6 +69,8 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
     switch (msr) {
     case MSR_EFER:
         return write_efer(v, value);
+    case MSR_APIC_BASE:
+        return icr_guard_allows_base(value) && wrmsr_safe(msr, value);
     case MSR_X2APIC_ICR:
         return !icr_guard_allows((uint32_t)value) || wrmsr_safe(msr, value);
     case MSR_VM_CR:

@@ -89,6 +89,21 @@ static void finish_step(struct vcpu *v, const struct step_state *step)
     }
 }
 
+/*
+ * The DR6 bits of live registers that are armed: a processor may set others' bits too, where their
+ * condition was met (SDM vol. 3, "Debug Status Register (DR6)").
+ */
+static uint64_t armed(const struct vcpu *v)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        if (v->live_dr7 & (DR7_L(i) | DR7_G(i)))
+            bits |= DR6_B(i);
+    }
+    return bits;
+}
+
 /* One entry under TF. HV_EXIT_STEP when it did the instruction; else our TF is out again. */
 static void step_once(struct vcpu *v, struct hv_exit *exit)
 {
@@ -103,7 +118,7 @@ static void step_once(struct vcpu *v, struct hv_exit *exit)
     bool at_guard = exit->kind == HV_EXIT_DEBUG && step.guarded && (exit->debug.dr6 & DR6_B(GUARD));
     if (exit->kind == HV_EXIT_DEBUG && ((exit->debug.dr6 & DR6_BS) || at_guard)) {
         exit->kind = HV_EXIT_STEP;
-        exit->debug.dr6 &= step.guarded ? 7 : 0xf;
+        exit->debug.dr6 &= armed(v) & (step.guarded ? 7 : 0xf);
         finish_step(v, &step);
         return;
     }

@@ -132,7 +132,7 @@ static const struct row avx_rows[] = {{"ymm%uh", "uint128", 16, 16, YMM_HIGH, 0,
 /* The features of the description, in the order of the numbers. */
 static const struct feature {
     const char *name;
-    const char *extra; /* types it defines */
+    const char *extra;      /* types it defines */
     const char *attributes; /* of every register in it */
     const struct row *rows;
     unsigned count;

@@ -94,13 +94,19 @@ static enum verdict judge_step(struct vcpu *v, const struct hv_exit *exit, struc
     return STOP;
 }
 
+/* An INT3 of the guest's own. */
+static void raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
+{
+    v->event = (struct hv_event){.type = HV_EVENT_SOFT,
+                                 .vector = VECTOR_BP,
+                                 .insn_length = exit->insn_length ? exit->insn_length : 1};
+}
+
 static enum verdict judge_breakpoint(struct vcpu *v, const struct hv_exit *exit,
                                      struct gdb_stop *stop)
 {
     if (!breakpoints_at(v, vcpu_linear_rip(v))) {
-        v->event = (struct hv_event){.type = HV_EVENT_SOFT,
-                                     .vector = VECTOR_BP,
-                                     .insn_length = exit->insn_length ? exit->insn_length : 1};
+        raise_breakpoint(v, exit);
         return RESUME;
     }
     *stop = (struct gdb_stop){
@@ -181,6 +187,11 @@ static void step_off(struct vcpu *v, gva_t address, struct hv_exit *exit)
 {
     breakpoints_lift(v, address);
     core_step(v, exit);
+    if (exit->kind == HV_EXIT_BREAKPOINT) {
+        /* Under ours stands the guest's own INT3: the step goes to its handler. */
+        raise_breakpoint(v, exit);
+        core_step(v, exit);
+    }
     breakpoints_drop(v);
 }
 

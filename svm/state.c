@@ -107,7 +107,9 @@ unsigned svm_state_commit(struct vmcb *vmcb, unsigned groups, const struct hv_re
         s->efer |= EFER_SVME;
         stale |= SVM_CLEAN_CR;
     }
-    if (groups & (REGS_SEGMENTS | REGS_CONTROL))
+    if ((groups & (REGS_SEGMENTS | REGS_CONTROL)) && s->cpl != privilege(s)) {
         s->cpl = privilege(s);
+        stale |= SVM_CLEAN_SEG;
+    }
     return stale;
 }

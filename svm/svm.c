@@ -257,7 +257,8 @@ static void svm_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     load_guest(v, mode, vmcb);
     bool armed = v->live_dr7 & 0xff;
     svm_enter((hpa_t)vmcb, v->regs.gpr, (hpa_t)&cpu->host_vmcb, armed ? v->live_dr7 : 0);
-    vmcb->control.clean = SVM_CLEAN_ALL;
+    /* What a processor keeps of a state it refused is not known. */
+    vmcb->control.clean = vmcb->control.exit_code == SVM_EXIT_INVALID ? 0 : SVM_CLEAN_ALL;
     store_guest(v, mode, vmcb);
 
     decode_exit(v, vmcb, exit);

@@ -97,7 +97,8 @@ def boot(start, machine, guest_image):
     guest: the name of a tiny guest, or a path. What options do not say of gdb= and console=
     follows from gdb_uart. Waits until the stub waits for gdb (stop=entry) or the guest runs.
     """
-    def run(guest, options="", cmdline="", modules=(), wait=True, gdb_uart="com2", **kwargs):
+    def run(guest, options="", cmdline="", modules=(), wait=True, gdb_uart="com2", setup=(),
+            **kwargs):
         tiny = None
         if isinstance(guest, str):
             tiny = guest_image(guest)
@@ -109,7 +110,7 @@ def boot(start, machine, guest_image):
         line = [f"{name}={uart}" for name, uart in (("gdb", gdb_uart), ("console", console))
                 if f"{name}=" not in options]
         line = " ".join(line + options.split())
-        image = build.hypervisor_iso(line, [(guest, cmdline), *modules])
+        image = build.hypervisor_iso(line, [(guest, cmdline), *modules], setup)
         vm = start(["-cdrom", image], guest=tiny, gdb_uart=gdb_uart, **kwargs)
         if wait:
             running = "stop=none" in options

@@ -19,6 +19,7 @@ TCG_LACKS = {
     "icebp": "TCG makes INT1 (F1) an invalid opcode",
     "msr-gp": "TCG never raises #GP for an unknown MSR",
     "dr-gd": "TCG has no general-detect fault (DR7.GD)",
+    "exec-dr-cs-base": "TCG 7.2 crashes at an execution breakpoint where CS.base is not 0",
     "sti-step": "TCG swallows the trap behind STI as well",
 }
 

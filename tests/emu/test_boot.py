@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from harness import build
+
 pytestmark = pytest.mark.needs("gdbvisor")
 
 
@@ -108,12 +110,18 @@ def test_boot_without_a_stub(boot):
     vm.wait_said("hello64: ok")
 
 
-def test_boot_defaults(start, guest_image):
-    """No options at all: the stub on COM1, the log on the screen, waiting at the entry."""
-    from harness import build
+@pytest.mark.every_machine
+@pytest.mark.parametrize("mode", ["", "set gfxpayload=text"])
+def test_boot_defaults(start, machine, guest_image, mode):
+    """No options at all: the stub on COM1, the log on the screen (in the mode that the boot loader
+    set, or in text mode), waiting at the entry."""
+    if mode and machine.firmware == "uefi":
+        pytest.skip("UEFI has no text mode")
     guest = guest_image("hello64")
-    image = build.hypervisor_iso("", [(guest.bin, "")])
+    mode = mode or "insmod all_video"
+    image = build.hypervisor_iso("", [(guest.bin, "")], [mode])
     vm = start(["-cdrom", image], guest=guest, gdb_uart="com1")
-    vm._wait("the screen", lambda: "gdb: waiting on com1" in vm.screen(), 60)
+    shown = vm.wait_screen("gdb: waiting on com1")
+    assert "cpu: AuthenticAMD" in shown
     gdb = vm.gdb()
     assert gdb.pc() == guest["start"]

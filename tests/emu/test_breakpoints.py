@@ -71,19 +71,6 @@ def test_bp_3_guest_int3_untouched_by_ours(bp):
     assert "int3" not in said
 
 
-@pytest.mark.needs("guest_debugger")
-def test_bp_3_ours_on_top_of_the_guests_int3(bp):
-    """BP-3: our breakpoint on the guest's own INT3 stops there, then the guest gets its #BP."""
-    vm, gdb = bp
-    gdb.run("break own_int3")
-    for number in range(1, 4):
-        assert gdb.go().pc == vm.guest["own_int3"]
-        assert gdb.read_int(vm.guest["int3_count"]) == 2 * (number - 1)
-    gdb.run("delete")
-    gdb.cont()
-    assert "int3" not in vm.wait_said("bp: ok")
-
-
 def test_bp_17_memory_shows_true_bytes(bp):
     """BP-17, WHPX-15, WHPX-16: reads under an inserted breakpoint show what the guest put there."""
     vm, gdb = bp

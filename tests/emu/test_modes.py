@@ -26,7 +26,7 @@ def _stage(vm, gdb, number):
     return stop
 
 
-def _loop_once(vm, gdb, number):
+def _loop_once(vm, gdb, number, commands=("hbreak", "break")):
     """Steps around a stage's loop, then a breakpoint in it, by each kind."""
     loop = vm.guest[f"stage{number}_loop"]
     for _ in range(4):
@@ -37,7 +37,7 @@ def _loop_once(vm, gdb, number):
     after = gdb.stepi().pc
     assert loop < after < loop + 12
     assert gdb.stepi().pc == before
-    for command in ("hbreak", "break"):
+    for command in commands:
         gdb.run(f"{command} *{loop:#x}")
         for _ in range(2):
             assert gdb.go().pc == loop
@@ -65,7 +65,8 @@ def test_user_5_all_modes(boot):
                 gdb.read(unmapped, 4)
         if number == 2:
             assert gdb.read(0xD0000000 + page, len(TEXT)) == TEXT
-        _loop_once(vm, gdb, number)
+        # Hardware breakpoints of the 16-bit stages: the test below.
+        _loop_once(vm, gdb, number, ("break",) if number > 5 else ("hbreak", "break"))
     gdb.write(vm.guest["low_go"], b"\x07")
     gdb.cont()
     vm.wait_said("paging: ok")
@@ -102,3 +103,14 @@ def test_user_5_linear_pc_in_real_mode(boot):
     assert gdb.value("$cs") == 0x800
     assert gdb.pc() >= 0x8000
     assert gdb.value("$cs_base") == 0x8000
+
+
+@pytest.mark.needs("gdbvisor", "exec-dr-cs-base")
+@pytest.mark.parametrize("number", [6, 7])
+def test_user_5_hardware_breakpoint_with_a_code_base(boot, number):
+    """USER-5: an execution breakpoint is at the linear address, whatever CS.base is."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    for stage in range(1, number + 1):
+        _stage(vm, gdb, stage)
+    _loop_once(vm, gdb, number, ("hbreak",))

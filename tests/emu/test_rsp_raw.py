@@ -299,6 +299,27 @@ def test_whpx_19_haxm_19_continue_from_an_inserted_breakpoint(wire, kind):
     assert rsp.read_int(vm.guest["rounds"]) == 6
 
 
+def test_bp_3_ours_on_top_of_the_guests_int3(wire):
+    """BP-3: our breakpoint on the guest's own INT3 stops there first, then the guest gets its #BP.
+
+    (gdb itself would jump over it: it takes an INT3 that is there already for its own.)"""
+    vm, rsp = wire
+    _to_main(vm, rsp)
+    place = vm.guest["own_int3"]
+    assert rsp.ask(f"Z0,{place:x},1") == "OK"
+    for number in range(1, 5):
+        assert "swbreak:" in rsp.ask("vCont;c")
+        assert rsp.pc() == place
+        assert rsp.read_int(vm.guest["int3_count"]) == 2 * (number - 1)
+        assert rsp.read_int(vm.guest["rounds"]) == number
+    assert rsp.step().startswith("T05")
+    assert rsp.pc() == vm.guest["h_bp"]
+    assert rsp.ask(f"z0,{place:x},1") == "OK"
+    assert rsp.read(place, 1) == b"\xcc"
+    rsp.resume()
+    assert "int3" not in vm.wait_said("bp: ok")
+
+
 def test_stop_reasons_on_the_wire(wire):
     """HAXM-16: swbreak, hwbreak, watch with its address."""
     vm, rsp = wire

@@ -2,8 +2,10 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,11 +75,19 @@ class Guest:
             _run("objcopy", "-O", "binary", self.elf, self.bin)
 
 
-def grub_config(options, modules):
-    """A configuration that boots gdbvisor at once. modules: (name in the image, command line)."""
-    lines = ["set timeout=0", f"multiboot2 /gdbvisor.elf {options}"]
+def grub_config(options, modules, setup=()):
+    """A configuration that boots gdbvisor at once. modules: (name in the image, command line);
+    setup: lines before."""
+    lines = ["set timeout=0", *setup, f"multiboot2 /gdbvisor.elf {options}"]
     lines += [f"module2 /{name} {text}".rstrip() for name, text in modules]
     return "\n".join(lines + ["boot", ""])
+
+
+def _forget_old_isos():
+    """Images not asked for in an hour go: each build of gdbvisor makes others."""
+    for old in ISO_DIR.glob("*.iso"):
+        if time.time() - old.stat().st_mtime > 3600:
+            old.unlink()
 
 
 def iso(config, files):
@@ -86,11 +96,11 @@ def iso(config, files):
     for name, path in sorted(files.items()):
         digest.update(name.encode() + b"\0" + Path(path).read_bytes())
     image = ISO_DIR / f"{digest.hexdigest()[:20]}.iso"
-    if image.exists():
-        return image
     with _lock("iso"):
         if image.exists():
+            os.utime(image)
             return image
+        _forget_old_isos()
         tree = ISO_DIR / f"{image.stem}.tree"
         shutil.rmtree(tree, ignore_errors=True)
         (tree / "boot" / "grub").mkdir(parents=True)
@@ -104,8 +114,9 @@ def iso(config, files):
     return image
 
 
-def hypervisor_iso(options, modules):
-    """An ISO that boots gdbvisor. modules: (path, command line), the guest first."""
+def hypervisor_iso(options, modules, setup=()):
+    """An ISO that boots gdbvisor. modules: (path, command line), the guest first; setup: lines of
+    grub.cfg before that."""
     if not HYPERVISOR.exists():
         raise RuntimeError(f"{HYPERVISOR} is missing: run make")
     files = {"gdbvisor.elf": HYPERVISOR}
@@ -114,4 +125,4 @@ def hypervisor_iso(options, modules):
         name = f"{number}-{Path(path).name}"
         files[name] = path
         listed.append((name, text))
-    return iso(grub_config(options, listed), files)
+    return iso(grub_config(options, listed, setup), files)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from machines import FIRMWARE
 
+from . import screen
 from .gdbmi import Gdb
 from .paths import QEMU
 from .rsp import RawRsp
@@ -185,11 +186,22 @@ class Vm:
             return reply["return"]
 
     def screen(self):
-        """The VGA text screen, a line each."""
+        """What stands on the screen, in text or graphics mode, a line each."""
         dump = self.sockets / "screen"
         self.qmp("pmemsave", val=0xb8000, size=4000, filename=str(dump))
-        cells = dump.read_bytes()[::2].decode("cp437")
-        return "\n".join(cells[i:i + 80].rstrip() for i in range(0, 2000, 80))
+        text = screen.text_mode(dump.read_bytes())
+        if text.strip() and self.machine.firmware == "bios":
+            return text
+        self.qmp("screendump", filename=str(dump))
+        return screen.picture(dump.read_bytes())
+
+    def wait_screen(self, text, timeout=60):
+        """Waits for text on the screen and returns all that stands there."""
+        def found():
+            time.sleep(0.5)
+            shown = self.screen()
+            return shown if text in shown else None
+        return self._wait(f"{text!r} on the screen", found, timeout)
 
     def gdb_line(self):
         """Everything gdbvisor has sent on gdb's UART, listened to or not."""
