@@ -52,15 +52,24 @@ static void before(struct vcpu *v, gpa_t address, uint8_t *page)
     }
 }
 
+/* The guest reads the chip itself, but for the moments when it has selected our entry. */
+static void select_for_reads(struct vcpu *v)
+{
+    bool ours = our_half(guest_select) >= 0;
+
+    mmio_write32(pin.ioapic + REG_SELECT, ours ? INDEX_VERSION : guest_select);
+    mediate_pass_reads(v, HV_ALIGN_DOWN(pin.ioapic, 4096), !ours);
+}
+
 static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
 {
     uint32_t offset = (uint32_t)address & 0xff0;
     uint32_t value;
-    (void)v;
 
     memcpy(&value, page + (address & 0xfff & ~0xfULL), 4);
     if (offset == REG_SELECT) {
         guest_select = value & 0xff;
+        select_for_reads(v);
     } else if (offset == REG_WINDOW) {
         int half = our_half(guest_select);
         if (half >= 0)
@@ -85,8 +94,9 @@ enum hv_status ioapic_guard_init(const struct ioapic_pin *p)
     write_index(INDEX_ENTRIES + 2 * pin.entry, ENTRY_MASKED);
     write_index(INDEX_ENTRIES + 2 * pin.entry + 1, pin.apic_id << 24);
     write_index(INDEX_ENTRIES + 2 * pin.entry, ENTRY_NMI);
+    mmio_write32(pin.ioapic + REG_SELECT, guest_select);
 
     gpa_t page = HV_ALIGN_DOWN(pin.ioapic, 4096);
-    struct mediator mediator = {page, page + 4096, false, before, after_write};
+    struct mediator mediator = {page, page + 4096, true, before, after_write};
     return mediate_add(&mediator);
 }

@@ -25,10 +25,8 @@ static unsigned closed_access(const struct mediator *m)
     return m && m->reads_pass ? STAGE2_READ : STAGE2_NONE;
 }
 
-enum hv_status mediate_add(const struct mediator *m)
+static enum hv_status close_pages(const struct mediator *m)
 {
-    if (mediator_count == MAX_MEDIATORS)
-        return HV_ENOSPC;
     for (gpa_t a = m->start; a < m->end;) {
         bool large = a % LARGE == 0 && m->end - a >= LARGE;
         unsigned access = closed_access(m);
@@ -37,17 +35,38 @@ enum hv_status mediate_add(const struct mediator *m)
             return status;
         a += large ? LARGE : PAGE;
     }
+    return HV_OK;
+}
+
+enum hv_status mediate_add(const struct mediator *m)
+{
+    if (mediator_count == MAX_MEDIATORS)
+        return HV_ENOSPC;
+    enum hv_status status = close_pages(m);
+    if (status != HV_OK)
+        return status;
     mediators[mediator_count++] = *m;
     return HV_OK;
 }
 
-static const struct mediator *find(gpa_t address)
+static struct mediator *find(gpa_t address)
 {
     for (unsigned i = 0; i < mediator_count; i++) {
         if (address >= mediators[i].start && address < mediators[i].end)
             return &mediators[i];
     }
     return NULL;
+}
+
+void mediate_pass_reads(struct vcpu *v, gpa_t start, bool pass)
+{
+    struct mediator *m = find(start);
+
+    if (!m || m->reads_pass == pass)
+        return;
+    m->reads_pass = pass;
+    close_pages(m);
+    hv_backend->flush(v);
 }
 
 /* A page opened by a read and written by the same instruction (OR, XCHG ...). */

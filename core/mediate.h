@@ -26,6 +26,9 @@ struct mediator {
  */
 enum hv_status mediate_add(const struct mediator *mediator);
 
+/* Changes reads_pass of the mediator whose pages begin at start, from the next entry of v on. */
+void mediate_pass_reads(struct vcpu *v, gpa_t start, bool pass);
+
 /*
  * A stage-2 fault: when the address is a mediated one (or nothing at all), puts a dummy page there
  * for the instruction, to be ended by mediate_end. False: not ours, or two pages are open already.
