@@ -108,9 +108,9 @@ static enum core_result handle_invalid(struct vcpu *v)
     uint8_t bytes[2];
 
     if (guest_linear_read(v, vcpu_linear_rip(v), bytes, 2) != 2 || bytes[0] != 0x0f ||
-        bytes[1] != 0x22 || v->refused_rip == v->regs.rip)
+        bytes[1] != 0x22 || v->refused)
         return CORE_UP;
-    v->refused_rip = v->regs.rip;
+    v->refused = true;
     vcpu_raise_error(v, VECTOR_GP, 0);
     return CORE_RAISED;
 }
@@ -193,17 +193,12 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
     return CORE_UP;
 }
 
-void core_owe_trap(struct vcpu *v)
-{
-    if (v->regs.rflags & RFLAGS_TF) {
-        v->debug_regs.dr6 |= DR6_BS;
-        vcpu_raise(v, VECTOR_DB);
-    }
-}
-
 enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
 {
     enum core_result result = handle(v, exit);
+
+    if (exit->kind != HV_EXIT_INVALID)
+        v->refused = false;
 
     /* The guest's own TF traps behind an instruction that we carried out, too. */
     if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF)) {

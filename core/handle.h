@@ -12,9 +12,6 @@ enum core_result {
     CORE_UP,     /* not core's: debug decides */
 };
 
-/* After CORE_DONE: a guest that single-steps itself is owed its trap. */
-void core_owe_trap(struct vcpu *v);
-
 enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit);
 
 #endif

@@ -22,6 +22,16 @@ bool icr_guard_allows_base(uint64_t value)
     return !lapic || (value & APIC_BASE_MASK) == lapic;
 }
 
+/* For an instruction that reads what it writes. */
+static void before(struct vcpu *v, gpa_t address, uint8_t *page)
+{
+    uint32_t offset = (uint32_t)address & 0xff0;
+    uint32_t value = mmio_read32(lapic + offset);
+    (void)v;
+
+    memcpy(page + offset, &value, sizeof(value));
+}
+
 static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
 {
     uint32_t offset = (uint32_t)address & 0xff0;
@@ -38,6 +48,6 @@ enum hv_status icr_guard_init(void)
     lapic = rdmsr(MSR_APIC_BASE) & APIC_BASE_MASK;
     if (lapic >> 32)
         return HV_ENOTSUP;
-    struct mediator mediator = {lapic, lapic + 4096, true, NULL, after_write};
+    struct mediator mediator = {lapic, lapic + 4096, true, before, after_write};
     return mediate_add(&mediator);
 }

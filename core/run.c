@@ -55,8 +55,6 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
                 return;
             break;
         case CORE_DONE:
-            core_owe_trap(v);
-            break;
         case CORE_RAISED:
             break;
         case CORE_STAGE2:

@@ -135,7 +135,7 @@ struct vcpu {
     unsigned traps;      /* enum hv_trap, as debug wants them */
     unsigned core_traps; /* and as core does */
 
-    uint64_t refused_rip; /* where the processor last refused the state, see handle.c */
+    bool refused; /* the last exit was a refused state, see handle.c */
 
     uint64_t exits[HV_EXIT_KINDS];
     uint64_t hidden_accesses; /* attempts on the hypervisor's memory */

@@ -50,7 +50,6 @@ static enum verdict judge_nmi(struct vcpu *v, struct gdb_stop *stop)
             link()->listen();
         return RESUME;
     }
-    debug.interrupt_asked = false;
     feed_stub();
     hv_backend->take_nmi();
     if (debug.interrupt_asked) {
@@ -201,6 +200,7 @@ static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
     gva_t rip = vcpu_linear_rip(v);
     bool stepping = debug.action[v->number] == GDB_STEP;
     bool on_breakpoint = leaving && breakpoints_count() && breakpoints_at(v, rip);
+    uint64_t own_rf = v->regs.rflags & RFLAGS_RF;
 
     if (leaving && watch_executes_at(rip))
         v->regs.rflags |= RFLAGS_RF;
@@ -213,6 +213,8 @@ static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
     } else {
         core_run(v, exit);
     }
+    if (leaving && exit->kind == HV_EXIT_NMI && vcpu_linear_rip(v) == rip)
+        v->regs.rflags = (v->regs.rflags & ~RFLAGS_RF) | own_rf; /* ours does not show */
 }
 
 /* Runs until there is something to tell. */
@@ -222,6 +224,10 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
     bool leaving = debug.stopped[v->number];
     struct hv_exit exit;
 
+    if (debug.interrupt_asked) { /* Ctrl-C came right behind the resume */
+        *stop = (struct gdb_stop){.signal = GDB_SIGINT, .thread = debug_thread(v)};
+        return;
+    }
     registers_flush();
     watch_remember(v);
     if (link())
@@ -241,7 +247,7 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
 /* The guest is stopped: the stub talks until it lets it go. */
 static void converse(void)
 {
-    debug.resume_asked = false;
+    debug.resume_asked = debug.interrupt_asked = false;
     while (!debug.resume_asked) {
         feed_stub();
         if (debug.reset_asked)

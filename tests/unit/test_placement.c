@@ -33,10 +33,16 @@ static void execute(const struct placement *p)
     }
 }
 
+/* No byte is 0. */
 static void fill(void)
 {
-    for (size_t i = 0; i < MEMORY; i++)
-        memory[i] = (uint8_t)(1 + rand() % 255);
+    uint64_t word = (uint64_t)rand() * 2 + 1;
+
+    for (size_t i = 0; i < MEMORY; i += sizeof(word)) {
+        word = word * 6364136223846793005ULL + 1442695040888963407ULL;
+        uint64_t bytes = word | 0x0101010101010101ULL;
+        memcpy(memory + i, &bytes, sizeof(bytes));
+    }
     memcpy(before, memory, MEMORY);
 }
 

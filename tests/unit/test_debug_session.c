@@ -1,0 +1,482 @@
+/*
+ * debug/session.c and debug/target.c: a whole session with a gdb that is a list of packets, on a
+ * guest that is a script.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/registers.h"
+#include "core/debug_regs.h"
+#include "debug/breakpoints.h"
+#include "debug/state.h"
+#include "debug/watch.h"
+#include "hv/compiler.h"
+#include "tests/model/backend.h"
+#include "tests/model/memory.h"
+#include "tests/unit/fake_fpu.h"
+
+enum { PC = 0x1000 };
+
+static struct vcpu *v;
+static jmp_buf over;
+static const char *why_over;
+static bool halted;
+
+/*
+ * The line. A turn of gdb's is a list of packets, "\3" standing for Ctrl-C and "!" for a BREAK;
+ * the first is there at the beginning, each further one arrives with the guest's next NMI exit, or
+ * when the guest has stopped.
+ */
+static const char *const *turns;
+static char pending[512], sent[16384];
+static size_t pending_at, sent_length;
+static unsigned listens, hushes;
+
+static void end(const char *why)
+{
+    why_over = why;
+    longjmp(over, 1);
+}
+
+static bool next_turn(void)
+{
+    char *to = pending;
+
+    pending_at = 0;
+    *to = 0;
+    if (!*turns)
+        return false;
+    for (const char *p = *turns++; *p;) {
+        size_t length = strcspn(p, " ");
+        uint8_t sum = 0;
+        if (*p == 3 || *p == '!') {
+            to += sprintf(to, "%c", *p);
+        } else {
+            for (size_t i = 0; i < length; i++)
+                sum = (uint8_t)(sum + (uint8_t)p[i]);
+            to += sprintf(to, "+$%.*s#%02x+", (int)length, p, sum);
+        }
+        p += length;
+        p += *p == ' ';
+    }
+    return true;
+}
+
+static bool link_interrupted(void)
+{
+    return pending[pending_at] || next_turn();
+}
+
+static void link_listen(void)
+{
+    listens++;
+}
+
+static void link_hush(void)
+{
+    hushes++;
+}
+
+static void link_poll(void)
+{
+}
+
+static int link_get(void)
+{
+    if (!pending[pending_at] && !debug.stub.running && !next_turn())
+        end("gdb has nothing more to say");
+    if (!pending[pending_at])
+        return LINK_EMPTY;
+    uint8_t byte = (uint8_t)pending[pending_at++];
+    return byte == '!' ? LINK_BREAK : byte;
+}
+
+static void link_put(const char *bytes, size_t size)
+{
+    assert_true(sent_length + size < sizeof(sent));
+    memcpy(sent + sent_length, bytes, size);
+    sent[sent_length += size] = 0;
+}
+
+static const struct debug_link fake_link = {.interrupted = link_interrupted,
+                                            .listen = link_listen,
+                                            .hush = link_hush,
+                                            .poll = link_poll,
+                                            .get = link_get,
+                                            .put = link_put};
+
+void model_write_register(const char *name, uint64_t value)
+{
+    (void)value;
+    assert_string_equal(name, "halt");
+    halted = true;
+    end("halt");
+}
+
+static void script_end(void)
+{
+    end("guest runs");
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&fpu, 0, sizeof(fpu));
+    v = model_backend_reset();
+    breakpoints_remove_all();
+    watch_remove_all();
+    memset(&debug, 0, sizeof(debug));
+    v->regs.rflags = 0x202;
+    memset(model_memory(PC), 0x90, 256);
+    return 0;
+}
+
+static void session(bool has_link, bool stop_at_entry, const struct model_entry *guest,
+                    unsigned count, const char *const *gdb)
+{
+    struct debug_config config = {.link = has_link ? &fake_link : NULL,
+                                  .stop_at_entry = stop_at_entry};
+
+    turns = gdb;
+    pending[0] = sent[0] = 0;
+    pending_at = sent_length = 0;
+    listens = hushes = 0;
+    halted = false;
+    model_script(guest, count);
+    model_script_end = script_end;
+    if (!setjmp(over))
+        debug_session_run(v, &config);
+    assert_true(model_script_done());
+}
+
+#define GUEST(...) static const struct model_entry guest[] = {__VA_ARGS__}
+#define GDB(...)   static const char *const gdb[] = {__VA_ARGS__, NULL}
+#define SESSION()  session(true, true, guest, HV_ARRAY_SIZE(guest), gdb)
+
+/* clang-format off */
+#define ENTRY(mode, guest, ...) {mode, guest, {__VA_ARGS__}}
+#define NMI_EXIT            ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI)
+#define FREE(guest, k)      ENTRY(RUN_FREE, guest, .kind = k)
+#define STEPS(guest)        ENTRY(RUN_STEP, guest, .kind = HV_EXIT_DEBUG, .debug = {DR6_BS})
+#define HITS(guest, causes) ENTRY(RUN_FREE, guest, .kind = HV_EXIT_DEBUG, .debug = {causes})
+/* clang-format on */
+
+static void nop(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(r->rip), 0x90);
+    r->rip++;
+}
+
+static void loop_to_pc(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(PC), 0xcc);
+    r->rip = PC;
+}
+
+static unsigned count_sent(const char *what)
+{
+    unsigned n = 0;
+
+    for (const char *p = sent; (p = strstr(p, what)); p++)
+        n++;
+    return n;
+}
+
+/* HAXM-1, USER-3, BP-24: broken into while it runs; the stop is no breakpoint. */
+static void test_user3_break_in(void **state)
+{
+    GUEST(NMI_EXIT, NMI_EXIT);
+    GDB("qSupported:swbreak+;hwbreak+ c", "\3", "c", "!");
+
+    (void)state;
+    SESSION();
+    assert_string_equal(why_over, "gdb has nothing more to say");
+    assert_int_equal(count_sent("$T02"), 2);
+    assert_int_equal(count_sent("break:"), 0);
+    assert_int_equal(model_nmis, 2);
+    assert_int_equal(hushes, 2);
+    assert_false(v->nmi_pending); /* the line's, not the guest's */
+}
+
+/* HAXM-21: a Ctrl-C in one burst with the resume, read before the guest runs, is not lost. */
+static void test_haxm21_at_once(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported c \3", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T02"), 1);
+}
+
+/* An NMI that the line did not send is the guest's, at once; and nobody stops. */
+static void test_nmi_of_the_guest(void **state)
+{
+    GUEST(NMI_EXIT, FREE(nop, HV_EXIT_NONE));
+
+    (void)state;
+    static const char *const gdb[] = {NULL};
+    session(true, false, guest, 2, gdb);
+    assert_string_equal(why_over, "guest runs");
+    assert_int_equal(model_nmis, 1);
+    assert_int_equal(model_records[1].event.type, HV_EVENT_NMI);
+    assert_int_equal(sent_length, 0);
+    assert_int_equal(listens, 2);
+}
+
+/* HAXM-2, WHPX-1, BP-16, USER-10: with no gdb nothing is trapped, and DR7 is the guest's. */
+static void test_whpx1_not_attached(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_NONE));
+
+    (void)state;
+    static const char *const gdb[] = {NULL};
+    session(true, false, guest, 1, gdb);
+    assert_int_equal(model_records[0].traps, 0);
+    assert_int_equal(model_records[0].live_dr7, DR7_RESET);
+    setup(NULL);
+    session(false, true, guest, 1, gdb); /* gdb=none */
+    assert_string_equal(why_over, "guest runs");
+    assert_int_equal(model_records[0].traps, 0);
+}
+
+/*
+ * HAXM-19, WHPX-22, BP-28: gdb leaves its breakpoint in and continues from it: the instruction
+ * under it is stepped with its true byte, nothing is told of that, and it is hit when it comes
+ * again.
+ */
+static void test_haxm19_continue_from(void **state)
+{
+    GUEST(FREE(loop_to_pc, HV_EXIT_BREAKPOINT), STEPS(nop), FREE(loop_to_pc, HV_EXIT_BREAKPOINT),
+          STEPS(nop), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported:swbreak+ Z0,1000,1 c", "c", "c");
+
+    (void)state;
+    v->regs.rip = PC + 16;
+    SESSION();
+    assert_int_equal(count_sent("$T05"), 2);
+    assert_int_equal(count_sent("swbreak:"), 2);
+    assert_int_equal(model_records[0].traps & TRAP_BREAKPOINT, TRAP_BREAKPOINT);
+    assert_int_equal(model_records[2].rip, PC + 1);
+    assert_int_equal(*model_memory(PC), 0xcc);
+    assert_int_equal(v->regs.rflags & RFLAGS_TF, 0);
+}
+
+/* WHPX-20, WHPX-21: a break-in during that step leaves the breakpoint planted. */
+static void test_whpx21_break_in_meanwhile(void **state)
+{
+    GUEST(FREE(loop_to_pc, HV_EXIT_BREAKPOINT), {RUN_STEP, NULL, {.kind = HV_EXIT_NMI}}, STEPS(nop),
+          FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported:swbreak+ Z0,1000,1 c", "c", "\3", "c");
+
+    (void)state;
+    v->regs.rip = PC + 16;
+    SESSION();
+    assert_int_equal(count_sent("$T02"), 1);
+    assert_int_equal(count_sent("$T05"), 1);
+    assert_int_equal(model_records[2].rip, PC);
+    assert_int_equal(*model_memory(PC), 0xcc);
+}
+
+/* BP-3, USER-6: an INT3 of the guest's own is its, whole; ours are not confused with it. */
+static void test_bp3_guest_int3(void **state)
+{
+    GUEST({RUN_FREE, NULL, {.kind = HV_EXIT_BREAKPOINT, .insn_length = 1}},
+          {RUN_FREE, NULL, {.kind = HV_EXIT_BREAKPOINT, .insn_length = 2}},
+          FREE(NULL, HV_EXIT_NONE));
+    GDB("Z0,1080,1 c");
+
+    (void)state;
+    *model_memory(PC) = 0xcc;
+    SESSION();
+    for (unsigned i = 1; i < 3; i++) {
+        assert_int_equal(model_records[i].event.type, HV_EVENT_SOFT);
+        assert_int_equal(model_records[i].event.vector, VECTOR_BP);
+        assert_int_equal(model_records[i].event.insn_length, i);
+        assert_int_equal(model_records[i].rip, PC);
+    }
+    assert_int_equal(count_sent("$T"), 0);
+    assert_int_equal(*model_memory(PC), 0xcc);
+}
+
+static void rf_is_set(struct hv_regs *r)
+{
+    assert_int_equal(r->rflags & RFLAGS_RF, RFLAGS_RF);
+    r->rflags &= ~RFLAGS_RF;
+    r->rip = PC;
+}
+
+/* HAXM-16, HAXM-17, HAXM-19: a hardware breakpoint; continuing from it does not hit it again. */
+static void test_haxm19_hardware(void **state)
+{
+    GUEST(HITS(NULL, DR6_B(0)), HITS(rf_is_set, DR6_B(0)), FREE(rf_is_set, HV_EXIT_NONE));
+    GDB("qSupported:hwbreak+ Z1,1000,1 c", "c", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("hwbreak:"), 2);
+    assert_int_equal(model_records[0].live_dr[0], PC);
+    assert_int_equal(model_records[0].traps & (TRAP_DEBUG | TRAP_DR_READS),
+                     TRAP_DEBUG | TRAP_DR_READS);
+    assert_int_equal(model_records[0].traps & TRAP_BREAKPOINT, 0);
+}
+
+static void store(struct hv_regs *r)
+{
+    *model_memory(0x8001) += 1;
+    nop(r);
+}
+
+static void test_read_watchpoint(void **state)
+{
+    GUEST(HITS(store, DR6_B(0)), HITS(nop, DR6_B(0)));
+    GDB("qSupported Z3,8000,4 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("rwatch:8000;"), 1);
+    assert_int_equal(model_records[1].event.type, HV_EVENT_NONE);
+}
+
+/* GEN-2, GEN-1, WHPX-8: one #DB of two owners: each gets its own. */
+static void test_gen2_both_owners(void **state)
+{
+    GUEST(HITS(nop, DR6_B(1) | DR6_B(0)), HITS(nop, DR6_BS), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported Z2,8000,4 c", "c");
+
+    (void)state;
+    v->debug_regs.dr[0] = 0x5000;
+    v->debug_regs.dr7 = 0x401;
+    SESSION();
+    assert_int_equal(model_records[0].live_dr[0], 0x5000);
+    assert_int_equal(model_records[0].live_dr[1], 0x8000);
+    assert_int_equal(count_sent("watch:8000;"), 1);
+    assert_int_equal(model_records[1].event.vector, VECTOR_DB);
+    /* The guest's own step: it alone hears of it. */
+    assert_int_equal(model_records[2].event.vector, VECTOR_DB);
+    assert_int_equal(count_sent("$T05"), 1);
+    assert_int_equal(v->debug_regs.dr6 & 0xe00f, DR6_BS);
+    assert_int_equal(v->debug_regs.dr7, 0x401);
+}
+
+/* GEN-3, WHPX-12: INT1 is the guest's: its handler returns behind it. */
+static void test_gen3_icebp(void **state)
+{
+    GUEST(FREE(NULL, HV_EXIT_ICEBP), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported Z2,8000,4 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(model_records[1].event.vector, VECTOR_DB);
+    assert_int_equal(model_records[1].rip, PC + 1);
+    assert_int_equal(count_sent("$T"), 0);
+}
+
+/* BP-9, BP-12, WHPX-10: a step is told once, and leaves nothing. */
+static void test_step(void **state)
+{
+    GUEST(STEPS(nop), STEPS(nop), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported vCont;s:1", "s", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05"), 2);
+    assert_int_equal(model_records[2].rip, PC + 2);
+    assert_int_equal(model_records[2].rflags, 0x202);
+    assert_int_equal(model_records[2].event.type, HV_EVENT_NONE);
+    assert_int_equal(model_records[2].traps, 0);
+}
+
+/* USER-4: a triple fault stops, says what and where, and keeps the state. */
+static void test_user4_triple_fault(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_SHUTDOWN));
+    GDB("qSupported c", "p10");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T0b"), 1);
+    assert_int_equal(count_sent("$O"), 4);         /* two lines and their ends */
+    assert_int_equal(count_sent("$0110*)#15"), 1); /* rip 0x1001, run-length coded */
+    /* With nobody there: in plain text, and then it waits for a gdb. */
+    setup(NULL);
+    static const char *const nobody[] = {NULL};
+    session(true, false, guest, 1, nobody);
+    assert_int_equal(count_sent("triple fault at 1001 (64-bit mode)"), 1);
+    assert_int_equal(count_sent("raw state\r\n"), 1);
+    assert_int_equal(count_sent("$"), 0);
+    /* And with no line at all it ends. */
+    setup(NULL);
+    session(false, false, guest, 1, nobody);
+    assert_true(halted);
+}
+
+static void check_clean(unsigned record)
+{
+    assert_int_equal(model_records[record].traps, 0);
+    assert_int_equal(model_records[record].live_dr7, DR7_RESET);
+    assert_int_equal(breakpoints_count() + watch_count(), 0);
+    assert_int_equal(*model_memory(PC + 32), 0x90);
+}
+
+/* BP-23, WHPX-8: detach and kill leave nothing, and the guest runs. */
+static void test_bp23_detach_and_kill(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_NONE));
+    static const char *const ends[] = {"qSupported Z0,1020,1 Z1,1021,1 Z4,8000,8 D",
+                                       "qSupported Z0,1020,1 Z1,1021,1 Z4,8000,8 k"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *const gdb[] = {ends[i], NULL};
+        setup(NULL);
+        SESSION();
+        assert_string_equal(why_over, "guest runs");
+        check_clean(0);
+        assert_false(debug.attached);
+    }
+}
+
+/* BP-23, BP-25, USER-8: a gdb that vanished; the next one stops the guest and finds it clean. */
+static void test_bp23_vanished(void **state)
+{
+    GUEST(NMI_EXIT, FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported Z0,1020,1 Z2,8000,8 c", "qSupported", "?", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(model_records[0].traps,
+                     TRAP_BREAKPOINT | TRAP_DEBUG | TRAP_DR_READS); /* while it was there */
+    check_clean(1);
+    assert_int_equal(count_sent("PacketSize="), 2);
+    assert_int_equal(count_sent("$T02"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_user3_break_in, setup),
+        cmocka_unit_test_setup(test_haxm21_at_once, setup),
+        cmocka_unit_test_setup(test_nmi_of_the_guest, setup),
+        cmocka_unit_test_setup(test_whpx1_not_attached, setup),
+        cmocka_unit_test_setup(test_haxm19_continue_from, setup),
+        cmocka_unit_test_setup(test_whpx21_break_in_meanwhile, setup),
+        cmocka_unit_test_setup(test_bp3_guest_int3, setup),
+        cmocka_unit_test_setup(test_haxm19_hardware, setup),
+        cmocka_unit_test_setup(test_read_watchpoint, setup),
+        cmocka_unit_test_setup(test_gen2_both_owners, setup),
+        cmocka_unit_test_setup(test_gen3_icebp, setup),
+        cmocka_unit_test_setup(test_step, setup),
+        cmocka_unit_test_setup(test_user4_triple_fault, setup),
+        cmocka_unit_test_setup(test_bp23_detach_and_kill, setup),
+        cmocka_unit_test_setup(test_bp23_vanished, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

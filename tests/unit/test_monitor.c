@@ -1,0 +1,191 @@
+/* debug/monitor.c: each command's answer, in lines that fit a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/registers.h"
+#include "core/guest_memory.h"
+#include "debug/breakpoints.h"
+#include "debug/state.h"
+#include "debug/watch.h"
+#include "lib/log.h"
+#include "tests/model/backend.h"
+#include "tests/unit/fake_fpu.h"
+
+enum { COLUMNS = 80 };
+
+static struct vcpu *v;
+static char out[16384];
+static size_t length;
+
+static void print(const char *text, size_t size)
+{
+    assert_true(length + size < sizeof(out));
+    memcpy(out + length, text, size);
+    out[length += size] = 0;
+}
+
+static size_t describe(char *text, size_t size)
+{
+    strncpy(text, "com1 at 115200 baud", size);
+    return strlen(text);
+}
+
+static const struct debug_link fake_link = {.describe = describe};
+static struct debug_config config = {.link = &fake_link, .about = "gdbvisor 0.1.0, AMD SVM"};
+
+static int setup(void **state)
+{
+    (void)state;
+    v = model_backend_reset();
+    memset(&debug, 0, sizeof(debug));
+    debug.config = &config;
+    debug.stub.thread_g = 1;
+    return 0;
+}
+
+/* The answer; whole lines, none too long. */
+static const char *ask(const char *command)
+{
+    length = 0;
+    out[0] = 0;
+    assert_int_equal(debug_monitor(command, print), HV_OK);
+    assert_true(length > 0);
+    assert_int_equal(out[length - 1], '\n');
+    for (const char *p = out; *p; p += strcspn(p, "\n") + 1) {
+        if (strcspn(p, "\n") > COLUMNS)
+            fail_msg("%s: longer than %d: %.*s", command, COLUMNS, (int)strcspn(p, "\n"), p);
+    }
+    return out;
+}
+
+static void test_help(void **state)
+{
+    static const char *const commands[] = {"help", "regs",  "exits",  "mmio",
+                                           "log",  "reset", "version"};
+
+    (void)state;
+    ask("help");
+    for (unsigned i = 0; i < 7; i++) {
+        char line[24] = "\n";
+        strcat(strcat(line, commands[i]), " ");
+        assert_true(strstr(out, line) || !strncmp(out, line + 1, strlen(line) - 1));
+    }
+}
+
+static void test_unknown(void **state)
+{
+    static const char *const bad[] = {"", " ", "frobnicate", "hel", "helpx", "regs2", "HELP"};
+
+    (void)state;
+    length = 0;
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(debug_monitor(bad[i], print), HV_ENOENT);
+    assert_int_equal(length, 0);
+    ask("  help  ");
+}
+
+/* USER-5: in each mode, and with the widest values there are. */
+static void test_user5_regs(void **state)
+{
+    (void)state;
+    vcpu_change(v, REGS_ALL);
+    memset(&v->regs, 0xff, sizeof(v->regs));
+    memset(&v->debug_regs, 0xff, sizeof(v->debug_regs));
+    v->regs.rflags = 0xffffffff & ~RFLAGS_VM;
+    v->interrupt_shadow = v->nmi_blocked = true;
+    ask("regs");
+    assert_non_null(strstr(out, "64-bit mode, ring 3"));
+    assert_non_null(strstr(out, "r15  ffffffffffffffff"));
+    assert_non_null(strstr(out, "interrupt shadow"));
+    v->regs.rflags = 0xffffffff;
+    ask("regs");
+    assert_non_null(strstr(out, "virtual-8086 mode"));
+    v->regs.rflags = 2;
+    v->regs.efer = 0;
+    v->regs.seg[SEG_CS].attributes = 0x9b;
+    ask("regs");
+    assert_non_null(strstr(out, "16-bit protected mode"));
+    setup(NULL);
+    v->valid = 0; /* everything is fetched first */
+    v->changed = 0;
+    model_processor.cr3 = 0x1234000;
+    model_processor.kernel_gs_base = 5;
+    memset(&v->regs.cr0, 0xa5, 48);
+    ask("regs");
+    assert_non_null(strstr(out, "cr3  0000000001234000"));
+}
+
+static void test_exits(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < HV_EXIT_KINDS; kind++)
+        v->exits[kind] = UINT64_MAX / HV_EXIT_KINDS;
+    v->hidden_accesses = UINT64_MAX;
+    ask("exits");
+    for (unsigned kind = 0; kind < HV_EXIT_KINDS; kind++)
+        assert_non_null(strstr(out, hv_exit_name((enum hv_exit_kind)kind)));
+    memset(v->exits, 0, sizeof(v->exits));
+    v->exits[HV_EXIT_CPUID] = 42;
+    v->hidden_accesses = 3;
+    ask("exits");
+    assert_non_null(strstr(out, "cpuid"));
+    assert_null(strstr(out, "rdmsr"));
+    assert_non_null(strstr(out, "42\n"));
+    assert_non_null(strstr(out, "3\n"));
+    ask("exits reset");
+    assert_int_equal(v->exits[HV_EXIT_CPUID], 0);
+}
+
+/* USER-9: off until asked for. */
+static void test_user9_mmio(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(ask("mmio"), "is off"));
+    assert_non_null(strstr(ask("mmio on"), "is on"));
+    assert_true(guest_memory_devices_allowed());
+    assert_non_null(strstr(ask("mmio"), "is on"));
+    assert_non_null(strstr(ask("mmio perhaps"), "usage"));
+    assert_true(guest_memory_devices_allowed());
+    assert_non_null(strstr(ask("mmio  off"), "is off"));
+    assert_false(guest_memory_devices_allowed());
+}
+
+static void test_version(void **state)
+{
+    (void)state;
+    assert_int_equal(breakpoints_insert(v, 0x2000), HV_OK);
+    assert_int_equal(watch_insert(GDB_WATCH_WRITE, 0x3000, 4), HV_OK);
+    ask("version");
+    assert_non_null(strstr(out, "gdbvisor 0.1.0, AMD SVM\n"));
+    assert_non_null(strstr(out, "com1 at 115200 baud"));
+    assert_non_null(strstr(out, "1 software of 1024, 1 hardware of 4"));
+    breakpoints_remove_all();
+    watch_remove_all();
+}
+
+static void test_log(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        log_print("line %u of the log", i);
+    ask("log");
+    assert_non_null(strstr(out, "line 0 of the log\n"));
+    assert_non_null(strstr(out, "line 19 of the log\n"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_help, setup),       cmocka_unit_test_setup(test_unknown, setup),
+        cmocka_unit_test_setup(test_user5_regs, setup), cmocka_unit_test_setup(test_exits, setup),
+        cmocka_unit_test_setup(test_user9_mmio, setup), cmocka_unit_test_setup(test_version, setup),
+        cmocka_unit_test_setup(test_log, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
