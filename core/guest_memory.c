@@ -135,8 +135,7 @@ bool guest_translate(struct vcpu *v, gva_t address, struct x86_translation *tran
     return x86_walk(&paging, address, walk_read, translation);
 }
 
-/* The bytes from address on that lie in one page, and where it is. 0: not mapped. */
-static size_t page_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa)
+size_t guest_linear_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa)
 {
     struct x86_translation translation;
 
@@ -152,7 +151,7 @@ size_t guest_linear_read(struct vcpu *v, gva_t address, void *buf, size_t size)
     gpa_t gpa;
 
     while (done < size) {
-        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t part = guest_linear_part(v, address + done, size - done, &gpa);
         if (!part)
             break;
         size_t n = guest_phys_read(gpa, (uint8_t *)buf + done, part);
@@ -169,7 +168,7 @@ size_t guest_linear_write(struct vcpu *v, gva_t address, const void *buf, size_t
     gpa_t gpa;
 
     while (done < size) {
-        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t part = guest_linear_part(v, address + done, size - done, &gpa);
         if (!part)
             break;
         size_t n = guest_phys_write(gpa, (const uint8_t *)buf + done, part);

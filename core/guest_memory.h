@@ -41,6 +41,9 @@ size_t guest_phys_write(gpa_t address, const void *buf, size_t size);
 /* Through the guest's paging as it is now, whatever the mode, as a supervisor would. */
 bool guest_translate(struct vcpu *v, gva_t address, struct x86_translation *translation);
 
+/* The bytes from address on, at most size, that lie in its page; *gpa: where. 0: not mapped. */
+size_t guest_linear_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa);
+
 /* Bytes done: less than size at the first one that is not mapped or is not memory. */
 size_t guest_linear_read(struct vcpu *v, gva_t address, void *buf, size_t size);
 size_t guest_linear_write(struct vcpu *v, gva_t address, const void *buf, size_t size);

@@ -125,17 +125,6 @@ void breakpoints_drop(struct vcpu *v)
     lifted = NULL;
 }
 
-/* The bytes from address on in its page, and where they are. 0: not mapped. */
-static size_t page_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa)
-{
-    struct x86_translation t;
-
-    if (!guest_translate(v, address, &t))
-        return 0;
-    *gpa = t.gpa;
-    return HV_MIN(size, 4096 - (size_t)(address & 4095));
-}
-
 static void show_true_bytes(gpa_t gpa, uint8_t *bytes, size_t size)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -151,7 +140,7 @@ size_t breakpoints_read(struct vcpu *v, gva_t address, void *buf, size_t size)
 
     while (done < size) {
         uint8_t *bytes = (uint8_t *)buf + done;
-        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t part = guest_linear_part(v, address + done, size - done, &gpa);
         size_t n = part ? guest_phys_read(gpa, bytes, part) : 0;
         show_true_bytes(gpa, bytes, n);
         done += n;
@@ -181,7 +170,7 @@ size_t breakpoints_write(struct vcpu *v, gva_t address, const void *buf, size_t 
 
     while (done < size) {
         const uint8_t *bytes = (const uint8_t *)buf + done;
-        size_t part = page_part(v, address + done, size - done, &gpa);
+        size_t part = guest_linear_part(v, address + done, size - done, &gpa);
         size_t n = part ? guest_phys_write(gpa, bytes, part) : 0;
         keep_planted(gpa, bytes, n);
         done += n;
