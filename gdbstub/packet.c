@@ -152,7 +152,14 @@ static void sum_byte(struct gdbstub *stub, uint8_t byte)
 {
     int digit = hex_value((char)byte);
 
-    if (digit < 0) {
+    if (byte == '+') {
+        /*
+         * The sender died amid its packet, and a new gdb begins with '+', as it does. It gets no
+         * '-': it would take that for its own first packet, send it twice, and be answered twice.
+         */
+        stub->frame = GDBSTUB_IDLE;
+        stub->stats.bad_checksums++;
+    } else if (digit < 0) {
         end_packet(stub, false);
     } else if (stub->frame == GDBSTUB_SUM_HIGH) {
         stub->sum_given = (uint8_t)(digit << 4);

@@ -44,7 +44,7 @@ static void checksum_digits_of_either_case(void **state)
 static void bp26_bad_checksum_gets_minus_and_nothing_happens(void **state)
 {
     (void)state;
-    const char *const bad[] = {"$c#64", "$M2000,1:ff#00", "$c#gg", "$c#6g", "$c#6+", "$#01"};
+    const char *const bad[] = {"$c#64", "$M2000,1:ff#00", "$c#gg", "$c#6g", "$c#6-", "$#01"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         line_clear();

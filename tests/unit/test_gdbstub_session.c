@@ -331,6 +331,23 @@ static void user8_cable_pulled_anywhere(void **state)
     }
 }
 
+/* USER-8: a gdb killed amid a packet, and the next one's first two: each is answered once. */
+static void user8_killed_amid_a_packet(void **state)
+{
+    static const char resume[] = "$vCont;c#a8";
+
+    (void)state;
+    for (size_t sent = 0; sent < sizeof(resume) - 1; sent++) {
+        start_session(1);
+        line_clear();
+        line_feed(resume, sent);
+        line_feed("+", 1);
+        assert_int_equal(line_take(), 0); /* above all no '-' */
+        assert_non_null(ask("qSupported"));
+        assert_string_equal(ask("vMustReplyEmpty"), "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup(user8_kept_packet_too_long_or_malformed, attach),
         cmocka_unit_test_setup(bp25_second_connection_leaves_the_machine_as_it_is, attach),
         cmocka_unit_test(user8_cable_pulled_anywhere),
+        cmocka_unit_test(user8_killed_amid_a_packet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
