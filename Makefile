@@ -36,7 +36,7 @@ comma := ,
 
 # ---- the hypervisor ----------------------------------------------------------------------------
 
-HV_DIRS := lib arch/x86 core svm debug gdbstub drivers/serial drivers/vga boot boot/multiboot2
+HV_DIRS := lib arch/x86 core svm vmx debug gdbstub drivers/serial drivers/vga boot boot/multiboot2
 HV_C    := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c))
 HV_ASM  := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.asm))
 HV_OBJS := $(HV_C:%.c=$(BUILD)/hv/%.o) $(HV_ASM:%.asm=$(BUILD)/hv/%.asm.o)

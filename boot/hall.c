@@ -20,14 +20,16 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "svm/svm.h"
+#include "vmx/vmx.h"
 
 static struct boot_options options;
 static struct memory_map guest_map;
+static struct mtrr_values types;
 static struct guest_memory_config guest_config;
 static struct debug_config debug_config;
 
-/* Every backend there is: the first that the processor has is taken. */
-static const struct hv_backend *const backends[] = {&svm_backend};
+/* Every backend there is: the one of the processor's maker is taken. */
+static const struct hv_backend *const backends[] = {&svm_backend, &vmx_backend};
 
 static void take_host(const struct boot_info *info)
 {
@@ -86,16 +88,19 @@ static void read_options(const struct boot_info *info)
 
 static void choose_backend(void)
 {
-    const char *reason = NULL;
+    const struct hv_backend *ours = NULL;
     char text[80];
 
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(backends) && !hv_backend; i++) {
-        reason = backends[i]->present();
-        if (!reason)
-            hv_backend = backends[i];
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(backends) && !ours; i++) {
+        if (backends[i]->maker())
+            ours = backends[i];
     }
-    if (!hv_backend)
+    if (!ours)
+        refuse_start("this processor's maker builds neither AMD SVM nor Intel VT-x.");
+    const char *reason = ours->present();
+    if (reason)
         refuse_start("%s", reason);
+    hv_backend = ours;
     hv_backend->describe(text, sizeof(text));
     log_print("virtualisation: %s, %s", hv_backend->name, text);
 }
@@ -111,6 +116,8 @@ static void build_stage2(const struct boot_info *info)
     struct mediator self = {info->self_start, info->self_start + info->self_size, false, NULL,
                             NULL};
 
+    platform_memory_types(&types);
+    stage2_use_types(&types);
     if (stage2_init(&config) != HV_OK || mediate_add(&self) != HV_OK)
         refuse_start("the stage-2 tables do not fit in %llu KiB.",
                      (unsigned long long)(config.pool_size >> 10));

@@ -4,6 +4,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/mptable.h"
 #include "arch/x86/physmem.h"
+#include "arch/x86/registers.h"
 #include "hv/compiler.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -38,6 +39,27 @@ bool platform_gib_pages(void)
 uint32_t platform_apic_id(void)
 {
     return cpuid(1, 0).ebx >> 24;
+}
+
+/* SDM vol. 3, "MTRR Feature Identification". */
+void platform_memory_types(struct mtrr_values *types)
+{
+    enum { DEF_TYPE_ENABLE = 1 << 11 };
+
+    memset(types, 0, sizeof(*types));
+    types->phys_bits = platform_phys_bits();
+    if (!(cpuid(1, 0).edx & HV_BIT(12))) {
+        types->def_type = DEF_TYPE_ENABLE | MTRR_WB;
+        return;
+    }
+    types->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
+    types->variable_count = HV_MIN(rdmsr(MSR_MTRRCAP) & 0xff, (uint64_t)MTRR_VARIABLE_MAX);
+    for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++)
+        types->fixed[i] = rdmsr(mtrr_fixed_msrs[i]);
+    for (unsigned i = 0; i < types->variable_count; i++) {
+        types->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
+        types->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+    }
 }
 
 static bool read_physical(uint64_t address, void *buf, size_t size)

@@ -3,6 +3,7 @@
 #define BOOT_PLATFORM_H
 
 #include "arch/x86/irq_route.h"
+#include "arch/x86/mtrr.h"
 #include "boot/boot_info.h"
 #include "core/guest_memory.h"
 #include "hv/status.h"
@@ -10,6 +11,9 @@
 /* The physical address bits of this processor (CPUID Fn8000_0008). */
 unsigned platform_phys_bits(void);
 bool platform_gib_pages(void);
+
+/* The memory types that the firmware has set. */
+void platform_memory_types(struct mtrr_values *types);
 
 /* Finds the firmware's tables; info->rsdp is filled when the loader gave none. */
 void platform_find_tables(struct boot_info *info);

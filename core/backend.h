@@ -11,6 +11,9 @@
 struct hv_backend {
     const char *name; /* "AMD SVM" */
 
+    /* Does this processor's maker build this extension at all? Whose sentence people are told. */
+    bool (*maker)(void);
+
     /*
      * NULL when this processor can run a guest; else why not, a sentence that says what to do.
      * Changes nothing.

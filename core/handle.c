@@ -162,6 +162,8 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
         v->nmi_blocked = false; /* core_run() lets the IRET itself run before the next NMI */
         v->core_traps &= ~(unsigned)TRAP_IRET;
         return CORE_RETRY;
+    case HV_EXIT_DONE:
+        return CORE_DONE;
     case HV_EXIT_VIRT_INSN:
         vcpu_raise(v, VECTOR_UD);
         return CORE_RAISED;

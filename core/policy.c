@@ -7,9 +7,11 @@
 
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
-    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},       /* no other CPU is to be started */
-    {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},   /* SVME is ours, hidden */
-    {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* no SVM: no such MSR */
+    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE}, /* no other CPU is to be started */
+    {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* as without VMX */
+    {MSR_VMX_BASIC, MSR_VMX_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},      /* no VMX: no such MSRs */
+    {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},               /* SVME is ours, hidden */
+    {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE},             /* no SVM: no such MSR */
     {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* ours */
     {MSR_SVM_KEY, MSR_SVM_KEY, MSR_TRAP_READ | MSR_TRAP_WRITE},         /* no SVM: no such MSR */
 };
@@ -35,6 +37,13 @@ static uint64_t efer_known(void)
     return known;
 }
 
+/* MSRs of virtualisation, which is hidden: there are none. */
+static bool is_hidden(uint32_t msr)
+{
+    return msr == MSR_FEATURE_CONTROL || (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_LAST) ||
+           msr == MSR_VM_CR || msr == MSR_VM_HSAVE_PA || msr == MSR_SVM_KEY;
+}
+
 static bool write_efer(struct vcpu *v, uint64_t value)
 {
     vcpu_change(v, REGS_CONTROL);
@@ -55,12 +64,8 @@ bool msr_policy_read(struct vcpu *v, uint32_t msr, uint64_t *value)
         vcpu_need(v, REGS_CONTROL);
         *value = v->regs.efer;
         return true;
-    case MSR_VM_CR:
-    case MSR_VM_HSAVE_PA:
-    case MSR_SVM_KEY:
-        return false;
     default:
-        return rdmsr_safe(msr, value);
+        return !is_hidden(msr) && rdmsr_safe(msr, value);
     }
 }
 
@@ -73,12 +78,8 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
         return icr_guard_allows_base(value) && wrmsr_safe(msr, value);
     case MSR_X2APIC_ICR:
         return !icr_guard_allows((uint32_t)value) || wrmsr_safe(msr, value);
-    case MSR_VM_CR:
-    case MSR_VM_HSAVE_PA:
-    case MSR_SVM_KEY:
-        return false;
     default:
-        return wrmsr_safe(msr, value);
+        return !is_hidden(msr) && wrmsr_safe(msr, value);
     }
 }
 
@@ -127,7 +128,9 @@ struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t
     struct cpuid_words seen = real;
 
     switch (leaf) {
-    case 1: /* OSXSAVE mirrors the guest's CR4, the instruction ran with ours */
+    case 1:
+        seen.ecx &= ~(uint32_t)(HV_BIT(5) | HV_BIT(6)); /* VMX, SMX */
+        /* OSXSAVE mirrors the guest's CR4, the instruction ran with ours */
         seen.ecx &= ~(uint32_t)HV_BIT(27);
         if (guest_cr4 & CR4_OSXSAVE)
             seen.ecx |= (uint32_t)HV_BIT(27);

@@ -25,6 +25,10 @@ static uint64_t next_free;  /* offset in the pool */
 static uint64_t fill_start; /* offset in the pool of the pages for filling */
 static uint64_t fill_next;
 
+static struct mtrr_values types;
+static bool have_types;
+static bool uniform_gib; /* the last one looked at was */
+
 static unsigned clamp_bits(unsigned phys_bits)
 {
     return HV_MIN(phys_bits, (unsigned)MAX_PHYS_BITS);
@@ -66,19 +70,54 @@ static hpa_t new_table(void)
     return table;
 }
 
-static uint64_t leaf_entry(hpa_t hpa, unsigned access, unsigned level)
-{
-    const struct stage2_format *f = config.format;
-    if (!access)
-        return 0;
-    return hpa | f->leaf | (level > LEVEL_4K ? f->large : 0) |
-           (access & STAGE2_WRITE ? f->write : 0) |
-           (access & STAGE2_EXECUTE ? f->execute : f->no_execute);
-}
-
 static unsigned level_shift(unsigned level)
 {
     return 12 + 9 * (level - 1);
+}
+
+/*
+ * One type for a block? Where 1 GiB has one, its smaller pages need no look at the registers: there
+ * are half a million of them in the tables of a processor without 1 GiB pages.
+ */
+static bool block_type(hpa_t hpa, unsigned level, enum mtrr_type *type)
+{
+    static hpa_t start;
+    static enum mtrr_type known;
+
+    if (!uniform_gib || hpa - start >= GIB) {
+        start = HV_ALIGN_DOWN(hpa, GIB);
+        uniform_gib = mtrr_block_type(&types, start, GIB, &known);
+    }
+    *type = known;
+    return uniform_gib || mtrr_block_type(&types, hpa, 1ULL << level_shift(level), type);
+}
+
+/* The memory type of a page as a leaf has it. False: the page has several. */
+static bool type_bits(hpa_t hpa, unsigned level, uint64_t *bits)
+{
+    enum mtrr_type type = MTRR_WB;
+    bool uniform = true;
+
+    *bits = 0;
+    if (!config.format->type_shift)
+        return true;
+    if (have_types)
+        uniform = block_type(hpa, level, &type);
+    *bits = (uint64_t)(uniform ? type : MTRR_UC) << config.format->type_shift;
+    return uniform;
+}
+
+static uint64_t leaf_entry(hpa_t hpa, unsigned access, unsigned level)
+{
+    const struct stage2_format *f = config.format;
+    uint64_t type;
+
+    if (!access)
+        return 0;
+    type_bits(hpa, level, &type);
+    return hpa | type | f->leaf | (level > LEVEL_4K ? f->large : 0) |
+           (access & STAGE2_WRITE ? f->write : 0) |
+           (access & STAGE2_EXECUTE ? f->execute : f->no_execute);
 }
 
 static bool is_table(uint64_t entry, unsigned level)
@@ -135,6 +174,25 @@ static uint64_t *entry_at(gpa_t gpa, unsigned level)
     }
 }
 
+void stage2_use_types(const struct mtrr_values *values)
+{
+    types = *values;
+    have_types = true;
+    uniform_gib = false;
+}
+
+/* Pages of one memory type: the largest that begin at gpa. */
+static unsigned uniform_level(gpa_t gpa)
+{
+    unsigned level = config.gib_pages ? LEVEL_1G : LEVEL_2M;
+    uint64_t bits;
+
+    while (level > LEVEL_4K &&
+           (gpa & ((1ULL << level_shift(level)) - 1) || !type_bits(gpa, level, &bits)))
+        level--;
+    return level;
+}
+
 enum hv_status stage2_init(const struct stage2_config *c)
 {
     config = *c;
@@ -148,8 +206,9 @@ enum hv_status stage2_init(const struct stage2_config *c)
         roots[view] = new_table();
 
     uint64_t size = mapped_size(c->phys_bits, c->gib_pages);
-    unsigned level = c->gib_pages ? LEVEL_1G : LEVEL_2M;
+    unsigned level;
     for (gpa_t gpa = 0; gpa < size; gpa += 1ULL << level_shift(level)) {
+        level = uniform_level(gpa);
         uint64_t *entry = entry_at(gpa, level);
         if (!entry)
             return HV_ENOSPC;

@@ -8,6 +8,7 @@
 #ifndef CORE_STAGE2_H
 #define CORE_STAGE2_H
 
+#include "arch/x86/mtrr.h"
 #include "hv/status.h"
 #include "hv/types.h"
 
@@ -28,6 +29,7 @@ struct stage2_format {
     uint64_t write;      /* set when writable */
     uint64_t execute;    /* set when executable (0: there is none) */
     uint64_t no_execute; /* set when not executable (0: there is none) */
+    uint8_t type_shift;  /* where a leaf has its memory type (0: it has none) */
 };
 
 struct stage2_config {
@@ -40,6 +42,9 @@ struct stage2_config {
 
 /* Bytes of the pool that stage2_init() needs, with room for the pages that are split. */
 uint64_t stage2_pool_size(unsigned phys_bits, bool gib_pages);
+
+/* Memory types for formats that carry them; before stage2_init(). Without: all write-back. */
+void stage2_use_types(const struct mtrr_values *values);
 
 /* Builds the identity map. HV_ENOSPC when the pool is too small. */
 enum hv_status stage2_init(const struct stage2_config *config);

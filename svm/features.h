@@ -13,6 +13,9 @@ struct svm_features {
     uint32_t asids;
 };
 
+/* Processors of a maker that builds SVM. */
+bool svm_features_maker(void);
+
 struct svm_features svm_features_read(void);
 
 /* NULL when a guest can be run; else the sentence for the person. */

@@ -312,6 +312,7 @@ static void svm_dump(struct vcpu *v, void (*line)(const char *text))
 
 const struct hv_backend svm_backend = {
     .name = "AMD SVM",
+    .maker = svm_features_maker,
     .present = svm_present,
     .describe = svm_describe,
     .stage2 = &npt_format,

@@ -113,6 +113,16 @@ static inline void load_idt(const struct table_register *idtr)
     __asm__ volatile("lidt %0" : : "m"(*idtr) : "memory");
 }
 
+static inline void store_gdt(struct table_register *gdtr)
+{
+    __asm__ volatile("sgdt %0" : "=m"(*gdtr));
+}
+
+static inline void store_idt(struct table_register *idtr)
+{
+    __asm__ volatile("sidt %0" : "=m"(*idtr));
+}
+
 static inline void load_tr(uint16_t selector)
 {
     __asm__ volatile("ltr %0" : : "r"(selector));
@@ -167,6 +177,76 @@ static inline void vmload(hpa_t vmcb)
 static inline void vmsave(hpa_t vmcb)
 {
     __asm__ volatile("vmsave" : : "a"(vmcb) : "memory");
+}
+
+/* VMX: false when the instruction failed (SDM vol. 3, "Conventions"). */
+#define INSN_VMX(name)                                                                             \
+    static inline bool name(hpa_t region)                                                          \
+    {                                                                                              \
+        bool failed;                                                                               \
+        __asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region) : "memory");                 \
+        return !failed;                                                                            \
+    }
+
+INSN_VMX(vmxon)
+INSN_VMX(vmclear)
+INSN_VMX(vmptrld)
+#undef INSN_VMX
+
+static inline void vmxoff(void)
+{
+    __asm__ volatile("vmxoff" : : : "cc", "memory");
+}
+
+/* A field of the current VMCS; 0 when there is no such field. */
+static inline uint64_t vmread(uint64_t field)
+{
+    uint64_t value = 0;
+    __asm__ volatile("vmread %1, %0" : "+r"(value) : "r"(field) : "cc");
+    return value;
+}
+
+static inline void vmwrite(uint64_t field, uint64_t value)
+{
+    __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc", "memory");
+}
+
+/* type: SDM vol. 3, "INVEPT - Invalidate Translations Derived from EPT". */
+static inline void invept(uint64_t type, uint64_t ept_pointer)
+{
+    const uint64_t descriptor[2] = {ept_pointer, 0};
+    __asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+static inline void invvpid(uint64_t type, uint16_t vpid, gva_t address)
+{
+    const uint64_t descriptor[2] = {vpid, address};
+    __asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+/* An IRET to where we are: what an NMI (or an exit by one) holds back comes in now. */
+static inline void unblock_nmis(void)
+{
+    uint64_t scratch;
+    __asm__ volatile("mov %%ss, %k0\n\t"
+                     "push %0\n\t"
+                     "lea 8(%%rsp), %0\n\t"
+                     "push %0\n\t"
+                     "pushfq\n\t"
+                     "mov %%cs, %k0\n\t"
+                     "push %0\n\t"
+                     "lea 1f(%%rip), %0\n\t"
+                     "push %0\n\t"
+                     "iretq\n"
+                     "1:"
+                     : "=&r"(scratch)
+                     :
+                     : "cc", "memory");
+}
+
+static inline void wbinvd(void)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
 }
 
 /* area: 512 bytes, 16-byte aligned. */

@@ -34,6 +34,8 @@
 #define CR4_OSFXSR     (1ULL << 9)
 #define CR4_OSXMMEXCPT (1ULL << 10)
 #define CR4_LA57       (1ULL << 12)
+#define CR4_VMXE       (1ULL << 13)
+#define CR4_SMXE       (1ULL << 14)
 #define CR4_OSXSAVE    (1ULL << 18)
 #define CR4_SMEP       (1ULL << 20)
 #define CR4_SMAP       (1ULL << 21)
@@ -61,6 +63,8 @@
 #define DR7_RW(n, rw)   ((unsigned long long)(rw) << (16 + (n)*4))
 #define DR7_LEN(n, len) ((unsigned long long)(len) << (18 + (n)*4))
 
+#define DEBUGCTL_BTF (1ULL << 1)
+
 /* Exception vectors. */
 enum {
     VECTOR_DE = 0,
@@ -83,32 +87,49 @@ enum {
     VECTOR_SX = 30,
 };
 
-#define MSR_APIC_BASE      0x0000001bU
-#define MSR_MTRRCAP        0x000000feU
-#define MSR_SYSENTER_CS    0x00000174U
-#define MSR_SYSENTER_ESP   0x00000175U
-#define MSR_SYSENTER_EIP   0x00000176U
-#define MSR_DEBUGCTL       0x000001d9U
-#define MSR_MTRR_PHYSBASE0 0x00000200U /* + 2n; mask at + 2n + 1 */
-#define MSR_MTRR_FIX64K    0x00000250U
-#define MSR_MTRR_FIX16K_0  0x00000258U /* and 259 */
-#define MSR_MTRR_FIX4K_0   0x00000268U /* to 26f */
-#define MSR_PAT            0x00000277U
-#define MSR_MTRR_DEF_TYPE  0x000002ffU
-#define MSR_X2APIC_FIRST   0x00000800U
-#define MSR_X2APIC_ICR     0x00000830U
-#define MSR_EFER           0xc0000080U
-#define MSR_STAR           0xc0000081U
-#define MSR_LSTAR          0xc0000082U
-#define MSR_CSTAR          0xc0000083U
-#define MSR_SFMASK         0xc0000084U
-#define MSR_FS_BASE        0xc0000100U
-#define MSR_GS_BASE        0xc0000101U
-#define MSR_KERNEL_GS_BASE 0xc0000102U
-#define MSR_VM_CR          0xc0010114U
-#define MSR_IGNNE          0xc0010115U
-#define MSR_SMM_CTL        0xc0010116U
-#define MSR_VM_HSAVE_PA    0xc0010117U
-#define MSR_SVM_KEY        0xc0010118U
+#define MSR_APIC_BASE       0x0000001bU
+#define MSR_FEATURE_CONTROL 0x0000003aU
+#define MSR_MTRRCAP         0x000000feU
+#define MSR_SYSENTER_CS     0x00000174U
+#define MSR_SYSENTER_ESP    0x00000175U
+#define MSR_SYSENTER_EIP    0x00000176U
+#define MSR_DEBUGCTL        0x000001d9U
+#define MSR_MTRR_PHYSBASE0  0x00000200U /* + 2n; mask at + 2n + 1 */
+#define MSR_MTRR_FIX64K     0x00000250U
+#define MSR_MTRR_FIX16K_0   0x00000258U /* and 259 */
+#define MSR_MTRR_FIX4K_0    0x00000268U /* to 26f */
+#define MSR_PAT             0x00000277U
+#define MSR_MTRR_DEF_TYPE   0x000002ffU
+#define MSR_VMX_BASIC       0x00000480U
+#define MSR_VMX_PIN         0x00000481U
+#define MSR_VMX_CPU         0x00000482U
+#define MSR_VMX_EXIT        0x00000483U
+#define MSR_VMX_ENTRY       0x00000484U
+#define MSR_VMX_CR0_FIXED0  0x00000486U
+#define MSR_VMX_CR0_FIXED1  0x00000487U
+#define MSR_VMX_CR4_FIXED0  0x00000488U
+#define MSR_VMX_CR4_FIXED1  0x00000489U
+#define MSR_VMX_CPU2        0x0000048bU
+#define MSR_VMX_EPT_VPID    0x0000048cU
+#define MSR_VMX_TRUE_PIN    0x0000048dU
+#define MSR_VMX_TRUE_CPU    0x0000048eU
+#define MSR_VMX_TRUE_EXIT   0x0000048fU
+#define MSR_VMX_TRUE_ENTRY  0x00000490U
+#define MSR_VMX_LAST        0x00000491U
+#define MSR_X2APIC_FIRST    0x00000800U
+#define MSR_X2APIC_ICR      0x00000830U
+#define MSR_EFER            0xc0000080U
+#define MSR_STAR            0xc0000081U
+#define MSR_LSTAR           0xc0000082U
+#define MSR_CSTAR           0xc0000083U
+#define MSR_SFMASK          0xc0000084U
+#define MSR_FS_BASE         0xc0000100U
+#define MSR_GS_BASE         0xc0000101U
+#define MSR_KERNEL_GS_BASE  0xc0000102U
+#define MSR_VM_CR           0xc0010114U
+#define MSR_IGNNE           0xc0010115U
+#define MSR_SMM_CTL         0xc0010116U
+#define MSR_VM_HSAVE_PA     0xc0010117U
+#define MSR_SVM_KEY         0xc0010118U
 
 #endif

@@ -24,6 +24,22 @@ uint64_t traps_nmi_count(void)
     return nmis;
 }
 
+const uint64_t *traps_nmi_counter(void)
+{
+    return &nmis;
+}
+
+static struct {
+    uint64_t start, end, to;
+} nmi_window;
+
+void traps_set_nmi_window(uint64_t start, uint64_t end, uint64_t to)
+{
+    nmi_window.start = start;
+    nmi_window.end = end;
+    nmi_window.to = to;
+}
+
 static bool repair(struct trap_frame *frame)
 {
     for (const struct fixup *f = extable_start; f < extable_end; f++) {
@@ -40,6 +56,8 @@ void trap_dispatch(struct trap_frame *frame)
     switch (frame->vector) {
     case VECTOR_NMI:
         nmis++;
+        if (frame->rip >= nmi_window.start && frame->rip < nmi_window.end)
+            frame->rip = nmi_window.to;
         return;
     case VECTOR_DB:
         /*

@@ -26,6 +26,15 @@ void traps_set_fatal(trap_fatal_fn handler);
 /* NMIs that the host itself has taken on this CPU. */
 uint64_t traps_nmi_count(void);
 
+/* The count itself, for assembly that compares it. */
+const uint64_t *traps_nmi_counter(void);
+
+/*
+ * An NMI that the host takes with RIP in [start, end) goes on at `to`: for code that must not go on
+ * as if none had come. The stack has to be the same all over the window.
+ */
+void traps_set_nmi_window(uint64_t start, uint64_t end, uint64_t to);
+
 /* Called by traps.asm. */
 void trap_dispatch(struct trap_frame *frame);
 

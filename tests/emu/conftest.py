@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import machines  # noqa: E402
 from harness import build, paths  # noqa: E402
+from harness.bochs import BochsVm  # noqa: E402
 from harness.vm import Vm  # noqa: E402
 
 
@@ -82,7 +83,8 @@ def start(request, machine, tmp_path):
     def run(boot_args, **kwargs):
         workdir = tmp_path / f"vm{len(request.node.machines_started)}"
         workdir.mkdir()
-        vm = Vm(machine, workdir, boot_args=boot_args, **kwargs)
+        kind = BochsVm if machine.emulator == "bochs" else Vm
+        vm = kind(machine, workdir, boot_args=boot_args, **kwargs)
         request.node.machines_started.append(vm)
         return vm
     yield run

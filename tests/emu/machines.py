@@ -16,11 +16,17 @@ FIRMWARE = {
 
 # What QEMU 7.2's TCG cannot show, of what tests ask for.
 TCG_LACKS = {
+    "vmx": "QEMU's own emulation has no Intel VT-x",
     "icebp": "TCG makes INT1 (F1) an invalid opcode",
     "msr-gp": "TCG never raises #GP for an unknown MSR",
     "dr-gd": "TCG has no general-detect fault (DR7.GD)",
     "exec-dr-cs-base": "TCG 7.2 crashes at an execution breakpoint where CS.base is not 0",
     "sti-step": "TCG swallows the trap behind STI as well",
+}
+
+# What Bochs 2.7 cannot show.
+BOCHS_LACKS = {
+    "msr-gp": "Bochs has to be lax about unknown MSRs, or Linux does not boot on it",
 }
 
 # The machine that stands in for gdbvisor when the tests themselves are tested.
@@ -42,6 +48,7 @@ class Machine:
     """How to start one kind of machine, and what it cannot show."""
 
     name: str
+    emulator: str = "qemu"  # or "bochs"
     board: str = "q35"
     cpu: str = "EPYC,+svm,+npt"
     firmware: str = "bios"  # or "uefi"
@@ -57,6 +64,9 @@ MACHINES = [
     Machine("qemu-svm-bios", primary=True, lacks=TCG_LACKS),
     Machine("qemu-svm-bios-pc", board="pc", lacks=TCG_LACKS),
     Machine("qemu-svm-uefi", firmware="uefi", slowness=2.0, lacks=TCG_LACKS),
+    # Only by MACHINES=bochs-vmx-bios for now: a whole run takes minutes.
+    Machine("bochs-vmx-bios", emulator="bochs", cpu="corei7_haswell_4770", vendor="vmx",
+            primary=True, default=False, slowness=3.0, lacks=BOCHS_LACKS),
     # Not gdbvisor at all: QEMU's stub under the same tests, to tell a wrong test from a wrong
     # hypervisor. Only by MACHINES=oracle.
     Machine("oracle", primary=True, default=False, oracle=True, lacks=ORACLE_LACKS),

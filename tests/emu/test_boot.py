@@ -14,7 +14,7 @@ def test_boot_reports_and_waits(boot):
     """The console says version, CPU, options, guest, UART, in this order, then waits for gdb."""
     vm = boot("hello64")
     lines = [line.strip() for line in vm.console().splitlines()]
-    wanted = [r"gdbvisor \d+\.\d+", r"cpu: .*AMD", r"options: .*gdb=com2", r"uart: .*com2",
+    wanted = [r"gdbvisor \d+\.\d+", r"cpu: .*(AMD|Intel)", r"options: .*gdb=com2", r"uart: .*com2",
               r"guest: ", r"gdb: waiting on com2 at 115200"]
     places = []
     for pattern in wanted:
@@ -37,6 +37,16 @@ def test_boot_entry_state_is_the_loaders(boot):
     assert gdb.value("$efer") & 0x1500 == 0
     gdb.cont()
     assert "hello32: ok" in vm.wait_said("hello32: ok")
+
+
+@pytest.mark.needs("vmx")
+@pytest.mark.parametrize("cpu", ["corei7_sandy_bridge_2600k", "corei7_skylake_x"])
+def test_boot_on_other_intel_processors(boot, cpu):
+    """Without 1 GiB pages and accessed bits; with XSAVES."""
+    vm = boot("hello64", cpu=cpu)
+    gdb = vm.gdb()
+    gdb.cont()
+    vm.wait_said("hello64: ok")
 
 
 @pytest.mark.every_machine

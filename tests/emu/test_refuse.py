@@ -32,6 +32,16 @@ def test_refuse_processor(boot, cpu, words):
     _refused(boot("hello64", cpu=cpu, wait=False), *words)
 
 
+@pytest.mark.needs("vmx")
+@pytest.mark.parametrize("cpu, words", [
+    ("core2_penryn_t9600", ["VT-x", "EPT"]),
+    ("corei5_lynnfield_750", ["VT-x", "unrestricted guest"]),
+])
+def test_refuse_intel_processor(boot, cpu, words):
+    """No extended page tables, no real mode in a guest."""
+    _refused(boot("hello64", cpu=cpu, wait=False), *words)
+
+
 @pytest.mark.every_machine
 def test_refuse_no_svm_everywhere(boot):
     """The same through every door."""

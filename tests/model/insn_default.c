@@ -106,6 +106,27 @@ WEAK void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
     unexpected("mmio write");
 }
 
+WEAK uint64_t model_vmread(uint64_t field)
+{
+    (void)field;
+    unexpected("vmread");
+    return 0;
+}
+
+WEAK void model_vmwrite(uint64_t field, uint64_t value)
+{
+    (void)field;
+    (void)value;
+    unexpected("vmwrite");
+}
+
+WEAK bool model_vmx(const char *name, uint64_t operand)
+{
+    (void)operand;
+    unexpected(name);
+    return false;
+}
+
 WEAK void model_fpu_save(void *area, uint64_t mask)
 {
     (void)area;

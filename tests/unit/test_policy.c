@@ -88,6 +88,8 @@ static void test_user10_rows(void **state)
         {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, 3},
         {MSR_SVM_KEY, MSR_SVM_KEY, 3},
         {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},
+        {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, 3},
+        {MSR_VMX_BASIC, MSR_VMX_LAST, 3},
     };
 
     (void)state;
@@ -103,12 +105,13 @@ static void test_user10_rows(void **state)
 
 static void test_hidden_msrs(void **state)
 {
-    static const uint32_t hidden[] = {MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_SVM_KEY};
+    static const uint32_t hidden[] = {MSR_VM_CR,           MSR_VM_HSAVE_PA, MSR_SVM_KEY,
+                                      MSR_FEATURE_CONTROL, MSR_VMX_BASIC,   MSR_VMX_LAST};
     uint64_t value;
 
     (void)state;
     msr_value = 0x1234;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
         assert_false(msr_policy_read(v, hidden[i], &value));
         assert_false(msr_policy_write(v, hidden[i], 0));
     }
@@ -274,7 +277,7 @@ static void test_cpuid(void **state)
     w = filter(0x8000000a, 5, 0);
     assert_int_equal(w.eax | w.ebx | w.ecx | w.edx, 0);
     /* OSXSAVE and OSPKE mirror the guest's CR4, not ours. */
-    assert_int_equal(filter(1, UINT32_MAX, 0).ecx, ~(1U << 27));
+    assert_int_equal(filter(1, UINT32_MAX, 0).ecx, ~(1U << 27 | 1U << 5 | 1U << 6)); /* VMX, SMX */
     assert_int_equal(filter(1, 0, CR4_OSXSAVE).ecx, 1U << 27);
     assert_int_equal(filter(7, UINT32_MAX, CR4_OSXSAVE).ecx, ~(1U << 4));
     assert_int_equal(filter(7, 0, 1 << 22).ecx, 1U << 4);

@@ -299,13 +299,64 @@ static void test_fill_goes_round(void **state)
     check_identity(&ept, 0, 2);
 }
 
+static unsigned ept_type(gpa_t gpa, unsigned *level)
+{
+    hpa_t table = stage2_root(STAGE2_NORMAL);
+
+    for (*level = 4;; (*level)--) {
+        uint64_t entry, size = 1ULL << (12 + 9 * (*level - 1));
+
+        memcpy(&entry, (uint8_t *)table + (gpa / size % 512) * 8, 8);
+        if (*level == 1 || (*level < 4 && (entry & 0x80)))
+            return entry >> 3 & 7;
+        table = entry & 0x000ffffffffff000ULL;
+    }
+}
+
+/* Leaves carry the memory type of their page, and a page that has several is split down to it. */
+static void test_memory_types(void **state)
+{
+    static const struct stage2_format typed = {
+        .table = 7, .leaf = 1, .large = 0x80, .write = 2, .execute = 4, .type_shift = 3};
+    /* Write-back but for 3-4 GiB; the first MiB by fixed ranges: video memory uncacheable. */
+    struct mtrr_values values = {.def_type = 0xc06, .variable_count = 1, .phys_bits = 36};
+    unsigned level;
+
+    (void)state;
+    values.variable[0] = (struct mtrr_variable){3 * GIB, (0xfffffffffULL & ~(GIB - 1)) | 0x800};
+    memset(values.fixed, MTRR_WB, sizeof(values.fixed));
+    values.fixed[2] = 0; /* a0000-bffff */
+    stage2_use_types(&values);
+    for (unsigned gib = 0; gib < 2; gib++) {
+        unsigned top = gib ? 3 : 2;
+
+        init(&typed, 36, gib);
+        assert_int_equal(ept_type(5 * GIB, &level), MTRR_WB);
+        assert_int_equal(level, top);
+        assert_int_equal(ept_type(3 * GIB, &level), MTRR_UC);
+        assert_int_equal(level, top);
+        assert_int_equal(ept_type(0x9f000, &level), MTRR_WB);
+        assert_int_equal(level, 1);
+        assert_int_equal(ept_type(0xa0000, &level), MTRR_UC);
+        assert_int_equal(ept_type(0xc0000, &level), MTRR_WB);
+        assert_int_equal(ept_type(LARGE, &level), MTRR_WB);
+        assert_int_equal(level, 2);
+        check_identity(&typed, 0xa0000, 1);
+        /* A page mapped elsewhere has the type of where it is. */
+        assert_int_equal(stage2_map(3 * GIB, 0x1000, STAGE2_READ), HV_OK);
+        assert_int_equal(ept_type(3 * GIB, &level), MTRR_WB);
+        assert_int_equal(ept_type(3 * GIB + PAGE, &level), MTRR_UC);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),   cmocka_unit_test(test_pool_size),
-        cmocka_unit_test(test_split),      cmocka_unit_test(test_access),
-        cmocka_unit_test(test_large_hole), cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_fill),       cmocka_unit_test(test_fill_goes_round),
+        cmocka_unit_test(test_identity),        cmocka_unit_test(test_pool_size),
+        cmocka_unit_test(test_split),           cmocka_unit_test(test_access),
+        cmocka_unit_test(test_large_hole),      cmocka_unit_test(test_out_of_range),
+        cmocka_unit_test(test_memory_types),    cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_fill_goes_round),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 
 QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
+BOCHS = os.environ.get("BOCHS") or "bochs"
 GDB = os.environ.get("GDB") or "gdb"
 NASM = os.environ.get("NASM") or "nasm"
 

@@ -33,6 +33,11 @@ void model_mmio_write(hpa_t address, uint32_t value, unsigned size);
 void model_fpu_save(void *area, uint64_t mask);
 void model_fpu_restore(const void *area, uint64_t mask);
 
+/* VMX: the current VMCS's fields; the other instructions by name and operand, false: failed. */
+uint64_t model_vmread(uint64_t field);
+void model_vmwrite(uint64_t field, uint64_t value);
+bool model_vmx(const char *name, uint64_t operand);
+
 #define cpuid      model_cpuid
 #define inb        model_inb
 #define inw        model_inw
@@ -42,6 +47,8 @@ void model_fpu_restore(const void *area, uint64_t mask);
 #define outl       model_outl
 #define rdmsr_safe model_rdmsr
 #define wrmsr_safe model_wrmsr
+#define vmread     model_vmread
+#define vmwrite    model_vmwrite
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -86,6 +93,16 @@ static inline void load_gdt(const struct table_register *gdtr)
 static inline void load_idt(const struct table_register *idtr)
 {
     (void)idtr;
+}
+
+static inline void store_gdt(struct table_register *gdtr)
+{
+    *gdtr = (struct table_register){0, model_read_register("gdtr")};
+}
+
+static inline void store_idt(struct table_register *idtr)
+{
+    *idtr = (struct table_register){0, model_read_register("idtr")};
 }
 
 static inline void load_tr(uint16_t selector)
@@ -134,6 +151,45 @@ static inline void vmload(hpa_t vmcb)
 static inline void vmsave(hpa_t vmcb)
 {
     (void)vmcb;
+}
+
+#define INSN_VMX(name)                                                                             \
+    static inline bool name(uint64_t operand)                                                      \
+    {                                                                                              \
+        return model_vmx(#name, operand);                                                          \
+    }
+
+INSN_VMX(vmxon)
+INSN_VMX(vmclear)
+INSN_VMX(vmptrld)
+#undef INSN_VMX
+
+static inline void vmxoff(void)
+{
+    model_vmx("vmxoff", 0);
+}
+
+static inline void invept(uint64_t type, uint64_t ept_pointer)
+{
+    (void)ept_pointer;
+    model_vmx("invept", type);
+}
+
+static inline void invvpid(uint64_t type, uint16_t vpid, gva_t address)
+{
+    (void)vpid;
+    (void)address;
+    model_vmx("invvpid", type);
+}
+
+static inline void unblock_nmis(void)
+{
+    model_vmx("unblock_nmis", 0);
+}
+
+static inline void wbinvd(void)
+{
+    model_vmx("wbinvd", 0);
 }
 
 static inline void fx_save(void *area)

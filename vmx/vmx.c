@@ -1,0 +1,465 @@
+#include "vmx/vmx.h"
+
+#include "arch/x86/descriptors.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
+#include "arch/x86/traps.h"
+#include "core/insn_bytes.h"
+#include "core/machine.h"
+#include "core/policy.h"
+#include "hv/compiler.h"
+#include "lib/fmt.h"
+#include "lib/string.h"
+#include "vmx/bitmaps.h"
+#include "vmx/controls.h"
+#include "vmx/exit.h"
+#include "vmx/features.h"
+#include "vmx/host.h"
+#include "vmx/shadow.h"
+#include "vmx/state.h"
+#include "vmx/vmcs.h"
+
+/* enter.asm */
+enum { ENTER_EXITED, ENTER_FAILED, ENTER_ABANDONED };
+unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t seen);
+extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_abandon[];
+
+enum { REGION = 4096 };
+
+/* What an exit said that the next entry or a report needs. */
+struct last_exit {
+    struct vmx_raw_exit raw;
+    uint32_t interruptibility;
+    uint64_t pending_debug;
+};
+
+struct vmx_cpu {
+    uint8_t vmxon[REGION];
+    uint8_t vmcs[REGION];
+    struct last_exit last;
+    uint64_t nmis_seen; /* of those the host took */
+    uint64_t live_dr6;
+    bool launched;
+    bool stale; /* EPT translations are out of date */
+} HV_ALIGNED(REGION);
+
+static struct vmx_cpu cpus[HV_MAX_CPUS];
+static uint8_t msr_bitmap[VMX_MSR_BITMAP_SIZE] HV_ALIGNED(REGION);
+static uint8_t io_bitmaps[VMX_IO_BITMAP_SIZE] HV_ALIGNED(REGION);
+static struct vmx_features features;
+static struct vmx_controls controls;
+static struct vmx_owned owned;
+
+/* SDM vol. 3, "EPT Translation Mechanism": R, W, X; memory type in bits 3-5 of leaves. */
+static const struct stage2_format ept_format = {
+    .table = 7, .leaf = 1, .large = 0x80, .write = 2, .execute = 4, .type_shift = 3};
+
+static const char *vmx_present(void)
+{
+    features = vmx_features_read();
+    return vmx_features_refusal(&features);
+}
+
+static size_t vmx_describe(char *text, size_t size)
+{
+    return vmx_features_text(&features, text, size);
+}
+
+/* SDM vol. 3, "Format of the EPT pointer": write-back, four levels, accessed bits where there are.
+ */
+static uint64_t ept_pointer(enum hv_run_mode mode)
+{
+    enum { WRITE_BACK = 6, LEVELS = 3 << 3, ACCESSED = 1 << 6 };
+    hpa_t root = stage2_root(mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+
+    return root | WRITE_BACK | LEVELS | (features.ept_vpid & VMX_EPT_ACCESSED ? ACCESSED : 0);
+}
+
+static void flush_ept(void)
+{
+    enum { ALL_CONTEXTS = 2, SINGLE_CONTEXT = 1 };
+
+    if (features.ept_vpid & VMX_EPT_INVEPT_ALL) {
+        invept(ALL_CONTEXTS, 0);
+        return;
+    }
+    invept(SINGLE_CONTEXT, ept_pointer(RUN_FREE));
+    invept(SINGLE_CONTEXT, ept_pointer(RUN_TO_FETCH));
+}
+
+static void write_controls(const struct vcpu *v)
+{
+    unsigned count;
+    const struct msr_row *rows = msr_policy_rows(&count);
+
+    vmx_msr_bitmap_build(msr_bitmap, rows, count);
+    vmx_io_bitmap_build(io_bitmaps);
+    vmwrite(VMCS_PIN_CONTROLS, controls.pin);
+    vmwrite(VMCS_CPU_CONTROLS, controls.cpu);
+    vmwrite(VMCS_CPU_CONTROLS2, controls.cpu2);
+    vmwrite(VMCS_EXIT_CONTROLS, controls.exit);
+    vmwrite(VMCS_ENTRY_CONTROLS, controls.entry);
+    vmwrite(VMCS_MSR_BITMAP, (hpa_t)msr_bitmap);
+    vmwrite(VMCS_IO_BITMAP_A, (hpa_t)io_bitmaps);
+    vmwrite(VMCS_IO_BITMAP_B, (hpa_t)io_bitmaps + VMX_IO_BITMAP_SIZE / 2);
+    vmwrite(VMCS_PAGE_FAULT_MASK, 0);
+    vmwrite(VMCS_PAGE_FAULT_MATCH, 0);
+    vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
+    vmwrite(VMCS_CR0_MASK, owned.cr0_mask);
+    vmwrite(VMCS_CR4_MASK, owned.cr4_mask);
+    if (controls.cpu2 & VMX_CPU2_VPID)
+        vmwrite(VMCS_VPID, v->number + 1);
+    if (controls.cpu2 & VMX_CPU2_XSAVES)
+        vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
+}
+
+static void vmx_cpu_on(struct vcpu *v)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+    uint32_t revision = (uint32_t)features.basic & 0x7fffffff;
+
+    controls = vmx_controls_make(&features);
+    owned = vmx_owned_make(features.cr0_fixed0, features.cr4_fixed0);
+    if (!(features.feature_control & FEATURE_CONTROL_LOCK))
+        wrmsr(MSR_FEATURE_CONTROL,
+              features.feature_control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
+    write_cr0(read_cr0() | features.cr0_fixed0);
+    write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
+    memcpy(cpu->vmxon, &revision, sizeof(revision));
+    memcpy(cpu->vmcs, &revision, sizeof(revision));
+    if (!vmxon((hpa_t)cpu->vmxon) || !vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
+        machine_panic("VMXON failed on CPU %u", v->number);
+    traps_set_nmi_window((uint64_t)vmx_enter_window, (uint64_t)vmx_enter_window_end,
+                         (uint64_t)vmx_enter_abandon);
+    cpu->nmis_seen = *traps_nmi_counter();
+    cpu->launched = false;
+    cpu->stale = true;
+    write_controls(v);
+    vmx_host_write(&controls);
+}
+
+static void vmx_cpu_off(struct vcpu *v)
+{
+    vmclear((hpa_t)cpus[v->number].vmcs);
+    vmxoff();
+    write_cr4(read_cr4() & ~CR4_VMXE);
+}
+
+static void vmx_reset(struct vcpu *v)
+{
+    vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+    vmwrite(VMCS_GUEST_DR7, v->live_dr7);
+    if (controls.entry & VMX_ENTRY_LOAD_PAT)
+        vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
+    cpus[v->number].last = (struct last_exit){.interruptibility = 0};
+    v->changed = REGS_ALL;
+}
+
+static void write_traps(const struct vcpu *v, enum hv_run_mode mode)
+{
+    unsigned traps = v->traps | v->core_traps | (mode == RUN_STEP ? TRAP_STEP : 0);
+    uint32_t cpu = controls.cpu, exceptions = 0;
+
+    if (traps & TRAP_DEBUG)
+        exceptions |= HV_BIT(VECTOR_DB);
+    if (traps & TRAP_BREAKPOINT)
+        exceptions |= HV_BIT(VECTOR_BP);
+    if (traps & TRAP_STEP) {
+        exceptions = ~(uint32_t)HV_BIT(VECTOR_NMI);
+        cpu |= VMX_CPU_HLT | VMX_CPU_MWAIT;
+    }
+    if (v->nmi_pending && v->nmi_blocked)
+        cpu |= VMX_CPU_NMI_WINDOW;
+    vmwrite(VMCS_EXCEPTION_BITMAP, exceptions);
+    vmwrite(VMCS_CPU_CONTROLS, cpu);
+    vmwrite(VMCS_PIN_CONTROLS, controls.pin | (mode == RUN_TO_FETCH ? VMX_PIN_EXTERNAL : 0));
+}
+
+static bool debug_is_trapped(const struct vcpu *v, enum hv_run_mode mode)
+{
+    return mode == RUN_STEP || (v->traps & TRAP_DEBUG);
+}
+
+/* DR7 is in the VMCS, DR0-DR3 and DR6 are not switched by anybody but us. */
+static void load_debug_regs(struct vcpu *v, enum hv_run_mode mode, struct vmx_cpu *cpu)
+{
+    if (v->dr_dirty) {
+        write_dr0(v->live_dr[0]);
+        write_dr1(v->live_dr[1]);
+        write_dr2(v->live_dr[2]);
+        write_dr3(v->live_dr[3]);
+        cpu->live_dr6 = 0;
+        v->dr_dirty = false;
+    }
+    if (!debug_is_trapped(v, mode) && cpu->live_dr6 != v->debug_regs.dr6) {
+        write_dr6(v->debug_regs.dr6);
+        cpu->live_dr6 = v->debug_regs.dr6;
+    }
+    vmwrite(VMCS_GUEST_DR7, v->live_dr7);
+}
+
+static void load_event(struct vcpu *v)
+{
+    uint32_t error;
+
+    vcpu_need(v, REGS_CONTROL);
+    vmwrite(VMCS_ENTRY_EVENT, vmx_event_encode(&v->event, v->regs.cr0 & CR0_PE, &error));
+    vmwrite(VMCS_ENTRY_EVENT_ERROR, error);
+    vmwrite(VMCS_ENTRY_INSN_LENGTH, v->event.insn_length);
+}
+
+static void load_guest(struct vcpu *v, enum hv_run_mode mode)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+    bool shadow = v->interrupt_shadow && v->event.type == HV_EVENT_NONE;
+    bool btf = vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF;
+    struct vmx_shadow s = vmx_shadow_make(mode, v->regs.rflags, cpu->last.interruptibility,
+                                          cpu->last.pending_debug, shadow, v->nmi_blocked, btf);
+
+    vmx_state_commit(&owned, v->changed, &v->regs);
+    if ((v->changed & REGS_CONTROL) && (controls.cpu2 & VMX_CPU2_VPID))
+        cpu->stale = true; /* a changed CR: what VPID has kept of linear addresses goes as well */
+    v->changed = 0;
+    vmwrite(VMCS_GUEST_RSP, v->regs.gpr[GPR_RSP]);
+    vmwrite(VMCS_GUEST_RIP, v->regs.rip);
+    vmwrite(VMCS_GUEST_RFLAGS, v->regs.rflags | RFLAGS_ONE);
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, s.interruptibility);
+    vmwrite(VMCS_GUEST_PENDING_DEBUG, s.pending_debug);
+    vmwrite(VMCS_GUEST_ACTIVITY, 0);
+    vmwrite(VMCS_EPT_POINTER, ept_pointer(mode));
+    write_traps(v, mode);
+    load_debug_regs(v, mode, cpu);
+    load_event(v);
+    if (cpu->stale)
+        flush_ept();
+    cpu->stale = false;
+}
+
+static void read_exit(struct last_exit *last)
+{
+    struct vmx_raw_exit *raw = &last->raw;
+
+    raw->reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+    raw->event = (uint32_t)vmread(VMCS_EXIT_EVENT);
+    raw->event_error = (uint32_t)vmread(VMCS_EXIT_EVENT_ERROR);
+    raw->insn_length = (uint32_t)vmread(VMCS_EXIT_INSN_LENGTH);
+    raw->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+    raw->guest_physical = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+    last->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
+    last->pending_debug = vmread(VMCS_GUEST_PENDING_DEBUG);
+}
+
+/*
+ * Whether the guest is in its NMI handler. An NMI exit may report blocking that is the host's, not
+ * the guest's (Bochs 2.7): the guest's can only begin with an NMI that we put in.
+ */
+static bool nmi_blocked(const struct last_exit *last, const struct hv_exit *exit, bool before)
+{
+    uint32_t vectoring = (uint32_t)vmread(VMCS_VECTORING_EVENT);
+
+    if (vmx_exit_undid_iret(&last->raw, vectoring))
+        return true;
+    if (exit->kind == HV_EXIT_NMI && !before)
+        return false;
+    return last->interruptibility & VMX_BLOCKED_NMI;
+}
+
+/* The guest ran: takes over what the VMCS has of it. */
+static void store_guest(struct vcpu *v, enum hv_run_mode mode, const struct hv_exit *exit)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+    bool held = v->nmi_blocked || v->event.type == HV_EVENT_NMI;
+    uint32_t blocked = cpu->last.interruptibility;
+
+    v->valid = 0;
+    v->regs.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
+    v->regs.rip = vmread(VMCS_GUEST_RIP);
+    v->regs.rflags = vmread(VMCS_GUEST_RFLAGS);
+    if (!debug_is_trapped(v, mode))
+        v->debug_regs.dr6 = cpu->live_dr6 = read_dr6();
+    v->event =
+        vmx_event_interrupted((uint32_t)vmread(VMCS_VECTORING_EVENT),
+                              (uint32_t)vmread(VMCS_VECTORING_ERROR), cpu->last.raw.insn_length);
+    v->nmi_blocked = nmi_blocked(&cpu->last, exit, held);
+    if (v->event.type == HV_EVENT_NMI)
+        v->nmi_blocked = false; /* it is not delivered yet */
+    /* A step's entry has a shadow of ours; it counts as the guest's only behind an instruction. */
+    if (mode != RUN_STEP || exit->kind == HV_EXIT_DEBUG)
+        v->interrupt_shadow = blocked & (VMX_BLOCKED_STI | VMX_BLOCKED_MOV_SS);
+}
+
+/* SDM vol. 2, "XSETBV": what raises #GP there. */
+static bool xcr0_allowed(uint32_t index, uint64_t value)
+{
+    enum { X87 = 1, SSE = 2, AVX = 4, BOUND = 3 << 3, AVX512 = 7 << 5, TILE = 3 << 17 };
+    struct cpuid_result r = cpuid(0xd, 0);
+    uint64_t known = r.eax | (uint64_t)r.edx << 32;
+
+    if (index != 0 || (value & ~known) || !(value & X87))
+        return false;
+    if ((value & AVX) && !(value & SSE))
+        return false;
+    if ((value & BOUND) != 0 && (value & BOUND) != BOUND)
+        return false;
+    if ((value & TILE) != 0 && (value & TILE) != TILE)
+        return false;
+    return (value & AVX512) == 0 || ((value & AVX512) == AVX512 && (value & AVX));
+}
+
+/* Instructions that always exit and do the same when the host does them. */
+static void carry_out(struct vcpu *v, uint32_t reason, struct hv_exit *exit)
+{
+    const uint64_t *gpr = v->regs.gpr;
+    uint64_t value = (uint32_t)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+
+    if (reason == VMX_REASON_XSETBV) {
+        if (!xcr0_allowed((uint32_t)gpr[GPR_RCX], value)) {
+            exit->kind = HV_EXIT_BAD_CR;
+            return;
+        }
+        xsetbv0(value);
+    } else {
+        wbinvd(); /* INVD, without the loss of what the host has written */
+    }
+    vcpu_skip(v, exit->insn_length);
+}
+
+/*
+ * MOV to CR0 that changes a bit the guest does not own: the shadow takes the value, then the guest
+ * executes the instruction itself. So whatever else it does (paging on or off, long mode, #GP) the
+ * processor does.
+ */
+static void retry_cr0(const struct vcpu *v, uint64_t qualification)
+{
+    enum { ACCESS_SHIFT = 4, MOV_TO = 0, REGISTER_SHIFT = 8 };
+
+    if ((qualification >> ACCESS_SHIFT & 3) == MOV_TO)
+        vmwrite(VMCS_CR0_SHADOW, v->regs.gpr[qualification >> REGISTER_SHIFT & 0xf]);
+}
+
+/* INT n does not exit, and would take TF into the handler's frame: it is delivered as an event. */
+static bool is_int_n(struct vcpu *v, struct hv_exit *exit)
+{
+    enum { OPCODE_INT = 0xcd };
+    struct x86_insn insn;
+
+    if (insn_at_rip(v, &insn) != HV_OK || insn.map != X86_MAP_ONE_BYTE || insn.opcode != OPCODE_INT)
+        return false;
+    *exit = (struct hv_exit){.kind = HV_EXIT_SOFT_INT, .insn_length = insn.length};
+    exit->soft_int.vector = (uint8_t)insn.imm;
+    return true;
+}
+
+static void finish_exit(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+    uint32_t reason;
+
+    read_exit(&cpu->last);
+    reason = cpu->last.raw.reason & VMX_REASON_MASK;
+    vmx_exit_decode(&cpu->last.raw, exit);
+    if (exit->kind == HV_EXIT_INVALID)
+        return; /* it did not run: all is as it was written */
+    store_guest(v, mode, exit);
+    cpu->launched = true;
+
+    if (exit->kind == HV_EXIT_DONE)
+        carry_out(v, reason, exit);
+    else if (reason == VMX_REASON_CR && exit->kind == HV_EXIT_NONE)
+        retry_cr0(v, cpu->last.raw.qualification);
+    else if (mode == RUN_TO_FETCH && v->event.type == HV_EVENT_NONE &&
+             (reason == VMX_REASON_EXTERNAL ||
+              (exit->kind == HV_EXIT_STAGE2 && exit->stage2.execute)))
+        exit->kind = HV_EXIT_FETCH; /* a device's interrupt waits at the same place */
+}
+
+static void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+
+    *exit = (struct hv_exit){.kind = HV_EXIT_NONE};
+    if (mode == RUN_STEP && is_int_n(v, exit)) {
+        v->exits[exit->kind]++;
+        return;
+    }
+    load_guest(v, mode);
+    switch (vmx_enter(v->regs.gpr, cpu->launched, traps_nmi_counter(), cpu->nmis_seen)) {
+    case ENTER_EXITED:
+        finish_exit(v, mode, exit);
+        break;
+    case ENTER_ABANDONED:
+        cpu->nmis_seen = *traps_nmi_counter();
+        exit->kind = HV_EXIT_NMI;
+        break;
+    default:
+        exit->kind = HV_EXIT_INVALID;
+        exit->raw.code = VMX_REASON_NO_ENTRY;
+        exit->raw.info1 = vmread(VMCS_INSN_ERROR);
+        break;
+    }
+    v->exits[exit->kind]++;
+}
+
+static void vmx_fetch(struct vcpu *v, unsigned groups)
+{
+    vmx_state_fetch(&owned, groups, &v->regs);
+}
+
+/* The exit has taken the NMI; others wait until an IRET, and are taken with it. */
+static void vmx_take_nmi(void)
+{
+    unblock_nmis();
+    cpus[cpu_current()].nmis_seen = *traps_nmi_counter();
+}
+
+static void vmx_flush(struct vcpu *v)
+{
+    cpus[v->number].stale = true;
+}
+
+static void vmx_dump(struct vcpu *v, void (*line)(const char *text))
+{
+    const struct last_exit *last = &cpus[v->number].last;
+    char text[100];
+
+    fmt_print(text, sizeof(text),
+              "exit reason %x qualification %llx event %x vectoring %x error %x",
+              (unsigned)last->raw.reason, (unsigned long long)last->raw.qualification,
+              (unsigned)last->raw.event, (unsigned)vmread(VMCS_VECTORING_EVENT),
+              (unsigned)vmread(VMCS_INSN_ERROR));
+    line(text);
+    fmt_print(
+        text, sizeof(text), "cr0 %llx cr3 %llx cr4 %llx efer %llx rflags %llx",
+        (unsigned long long)vmread(VMCS_GUEST_CR0), (unsigned long long)vmread(VMCS_GUEST_CR3),
+        (unsigned long long)vmread(VMCS_GUEST_CR4), (unsigned long long)vmread(VMCS_GUEST_EFER),
+        (unsigned long long)vmread(VMCS_GUEST_RFLAGS));
+    line(text);
+    fmt_print(
+        text, sizeof(text), "cs %x base %llx rights %x  ss rights %x  tr rights %x  blocked %x",
+        (unsigned)vmread(VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS),
+        (unsigned long long)vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS),
+        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS),
+        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS),
+        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_TR), (unsigned)last->interruptibility);
+    line(text);
+}
+
+const struct hv_backend vmx_backend = {
+    .name = "Intel VT-x",
+    .maker = vmx_features_maker,
+    .present = vmx_present,
+    .describe = vmx_describe,
+    .stage2 = &ept_format,
+    .cpu_on = vmx_cpu_on,
+    .cpu_off = vmx_cpu_off,
+    .reset = vmx_reset,
+    .run = vmx_run,
+    .fetch = vmx_fetch,
+    .take_nmi = vmx_take_nmi,
+    .flush = vmx_flush,
+    .dump = vmx_dump,
+};
