@@ -203,9 +203,7 @@ enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
         v->refused = false;
 
     /* The guest's own TF traps behind an instruction that we carried out, too. */
-    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF)) {
-        v->debug_regs.dr6 |= DR6_BS;
-        vcpu_raise(v, VECTOR_DB);
-    }
+    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF))
+        vcpu_raise_step(v);
     return result;
 }

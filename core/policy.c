@@ -107,6 +107,14 @@ bool io_policy_is_hidden(uint16_t port)
     return false;
 }
 
+void io_policy_map(uint8_t *map)
+{
+    for (uint32_t port = 0; port < 0x10000; port++) {
+        if (io_policy_is_hidden((uint16_t)port))
+            map[port / 8] |= (uint8_t)HV_BIT(port % 8);
+    }
+}
+
 void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
 {
     uint32_t result = 0;

@@ -30,6 +30,9 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value);
 enum hv_status io_policy_hide(uint16_t first, uint16_t count);
 bool io_policy_is_hidden(uint16_t port);
 
+/* Sets bit n % 8 of byte n / 8 for each hidden port n, as both vendors' bitmaps have them. */
+void io_policy_map(uint8_t *map);
+
 /*
  * IN or OUT of 1, 2 or 4 bytes that exited. What is not hidden of an access that straddles the edge
  * is done byte by byte. *value: in for OUT, out for IN.

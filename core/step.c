@@ -83,10 +83,8 @@ static void finish_step(struct vcpu *v, const struct step_state *step)
     if (step->plan.repair_r11)
         v->regs.gpr[GPR_R11] = step_repair_image(v->regs.gpr[GPR_R11], step->flags);
     v->regs.rflags = step_repair_flags(step->plan.kind, step->flags, v->regs.rflags);
-    if (step->flags & RFLAGS_TF) {
-        v->debug_regs.dr6 |= DR6_BS;
-        vcpu_raise(v, VECTOR_DB);
-    }
+    if (step->flags & RFLAGS_TF)
+        vcpu_raise_step(v);
 }
 
 /*

@@ -124,6 +124,12 @@ void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
         .type = HV_EVENT_EXCEPTION, .vector = vector, .has_error = true, .error = error};
 }
 
+void vcpu_raise_step(struct vcpu *v)
+{
+    v->debug_regs.dr6 |= DR6_BS;
+    vcpu_raise(v, VECTOR_DB);
+}
+
 const char *vcpu_mode_name(struct vcpu *v)
 {
     vcpu_need(v, REGS_CONTROL | REGS_SEGMENTS);

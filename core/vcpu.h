@@ -167,6 +167,9 @@ void vcpu_skip(struct vcpu *v, unsigned length);
 void vcpu_raise(struct vcpu *v, uint8_t vector);
 void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 
+/* The #DB that the guest's own TF owes it behind an instruction. */
+void vcpu_raise_step(struct vcpu *v);
+
 /* A word for people: "real mode", "64-bit" ... */
 const char *vcpu_mode_name(struct vcpu *v);
 

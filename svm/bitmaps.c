@@ -29,8 +29,5 @@ void svm_msrpm_build(uint8_t *map, const struct msr_row *rows, unsigned count)
 void svm_iopm_build(uint8_t *map)
 {
     memset(map, 0, SVM_IOPM_SIZE);
-    for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_is_hidden((uint16_t)port))
-            map[port / 8] |= (uint8_t)(1 << (port % 8));
-    }
+    io_policy_map(map);
 }

@@ -1,24 +1,18 @@
 #include "svm/features.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/maker.h"
 #include "arch/x86/registers.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
-#include "lib/string.h"
 
 enum { VM_CR_LOCK = 1 << 3, VM_CR_SVMDIS = 1 << 4 };
 
 bool svm_features_maker(void)
 {
     static const char makers[][13] = {"AuthenticAMD", "HygonGenuine"};
-    struct cpuid_result r = cpuid(0, 0);
-    uint32_t words[3] = {r.ebx, r.edx, r.ecx};
 
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(makers); i++) {
-        if (memcmp(words, makers[i], sizeof(words)) == 0)
-            return true;
-    }
-    return false;
+    return cpu_made_by(makers, HV_ARRAY_SIZE(makers));
 }
 
 /* APM vol. 3, appendix "Obtaining Processor Information": Fn8000_0001 and Fn8000_000A. */

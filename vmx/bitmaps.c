@@ -33,8 +33,5 @@ void vmx_msr_bitmap_build(uint8_t *map, const struct msr_row *rows, unsigned cou
 void vmx_io_bitmap_build(uint8_t *map)
 {
     memset(map, 0, VMX_IO_BITMAP_SIZE);
-    for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_is_hidden((uint16_t)port))
-            map[port / 8] |= (uint8_t)(1 << (port % 8));
-    }
+    io_policy_map(map);
 }

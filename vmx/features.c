@@ -1,10 +1,10 @@
 #include "vmx/features.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/maker.h"
 #include "arch/x86/registers.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
-#include "lib/string.h"
 #include "vmx/controls.h"
 #include "vmx/vmcs.h"
 
@@ -13,14 +13,8 @@ enum { BASIC_TRUE_CONTROLS = 55, CPU_SECONDARY_ALLOWED = 63 };
 bool vmx_features_maker(void)
 {
     static const char makers[][13] = {"GenuineIntel", "CentaurHauls", "  Shanghai  "};
-    struct cpuid_result r = cpuid(0, 0);
-    uint32_t words[3] = {r.ebx, r.edx, r.ecx};
 
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(makers); i++) {
-        if (memcmp(words, makers[i], sizeof(words)) == 0)
-            return true;
-    }
-    return false;
+    return cpu_made_by(makers, HV_ARRAY_SIZE(makers));
 }
 
 static uint64_t read(uint32_t msr)
