@@ -36,9 +36,16 @@ struct hv_backend {
     /*
      * Enters the guest with v's registers, traps, event; returns what ended it. gpr, rip and rflags
      * are valid then, the other groups are not. A pending event that was not delivered is still in
-     * v->event. RUN_STEP: RFLAGS.TF and the repair are the caller's (core/step.c).
+     * v->event. RUN_STEP: RFLAGS.TF and the repair are the caller's (core/step_trap.c).
      */
     void (*run)(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit);
+
+    /*
+     * Enters the guest for one instruction, device interrupts held; there is no event to deliver.
+     * HV_EXIT_STEP: it is done, debug.dr6 tells which debug registers it hit besides, and the trap
+     * that the guest's own TF asked for is in v->event. Every other kind: it is not done.
+     */
+    void (*step)(struct vcpu *v, struct hv_exit *exit);
 
     /* Reads these register groups of v from the processor's structure. */
     void (*fetch)(struct vcpu *v, unsigned groups);

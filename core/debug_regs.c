@@ -160,3 +160,14 @@ bool debug_regs_move(struct vcpu *v, unsigned number, bool write, uint64_t *valu
     debug_regs_update(v);
     return true;
 }
+
+uint64_t debug_regs_armed(const struct vcpu *v)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        if (v->live_dr7 & (DR7_L(i) | DR7_G(i)))
+            bits |= DR6_B(i);
+    }
+    return bits;
+}

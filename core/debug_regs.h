@@ -41,6 +41,12 @@ const struct debug_slot *debug_regs_user(unsigned slot);
 /* Recomputes what is live on v, after a change on either side. */
 void debug_regs_update(struct vcpu *v);
 
+/*
+ * The DR6 bits of live registers that are armed: a processor may set others' bits too, where their
+ * condition was met (SDM vol. 3, "Debug Status Register (DR6)").
+ */
+uint64_t debug_regs_armed(const struct vcpu *v);
+
 /* The user's slots (bit mask) among the causes B0-B3 in dr6, and the guest's causes. */
 unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6);
 uint64_t debug_regs_guest_hits(const struct vcpu *v, uint64_t dr6);

@@ -159,3 +159,18 @@ struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t
     }
     return seen;
 }
+
+bool xcr0_policy(uint64_t value, uint64_t known)
+{
+    enum { X87 = 1, SSE = 2, AVX = 4, BOUND = 3 << 3, AVX512 = 7 << 5, TILE = 3 << 17 };
+
+    if ((value & ~known) || !(value & X87))
+        return false;
+    if ((value & AVX) && !(value & SSE))
+        return false;
+    if ((value & BOUND) != 0 && (value & BOUND) != BOUND)
+        return false;
+    if ((value & TILE) != 0 && (value & TILE) != TILE)
+        return false;
+    return (value & AVX512) == 0 || ((value & AVX512) == AVX512 && (value & AVX));
+}

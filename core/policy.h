@@ -46,4 +46,10 @@ struct cpuid_words {
 /* What the guest is to see of a leaf that the processor answered so. Pure. */
 struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t guest_cr4);
 
+/*
+ * May XSETBV load this into XCR0? known: what CPUID.(EAX=0DH, ECX=0):EDX:EAX reports. Pure.
+ * SDM vol. 2, "XSETBV".
+ */
+bool xcr0_policy(uint64_t value, uint64_t known);
+
 #endif

@@ -1,127 +1,8 @@
 #include "core/step.h"
 
-#include "arch/x86/registers.h"
-#include "arch/x86/step_plan.h"
 #include "core/backend.h"
-#include "core/debug_regs.h"
-#include "core/guest_memory.h"
 #include "core/handle.h"
-#include "core/insn_bytes.h"
 #include "core/mediate.h"
-#include "hv/compiler.h"
-
-/*
- * Instructions whose trap comes late or never get a debug-register breakpoint where they go. The
- * last register is lent for it: none of these instructions reads or writes data that somebody
- * watches but a POP SS, and that traps by TF as well.
- */
-enum { GUARD = DEBUG_GUARD_REGISTER };
-
-struct step_state {
-    struct step_plan plan;
-    uint64_t flags; /* the guest's own before the step */
-    bool guarded;
-};
-
-static gva_t guard_address(struct vcpu *v, const struct step_plan *plan)
-{
-    vcpu_need(v, REGS_SYSCALL | REGS_CONTROL | REGS_SEGMENTS);
-    if (plan->guard_next)
-        return vcpu_linear_rip(v) + plan->length;
-    if (plan->kind == STEP_SYSRET)
-        return plan->wide ? v->regs.gpr[GPR_RCX] : (uint32_t)v->regs.gpr[GPR_RCX];
-    if (!(v->regs.efer & EFER_LMA))
-        return (uint32_t)v->regs.star;
-    return vcpu_code_bits(v) == 64 ? v->regs.lstar : v->regs.cstar;
-}
-
-static void arm_guard(struct vcpu *v, gva_t address)
-{
-    v->live_dr[GUARD] = address;
-    v->live_dr7 &= ~(DR7_RW(GUARD, 3) | DR7_LEN(GUARD, 3));
-    v->live_dr7 |= DR7_G(GUARD);
-    v->dr_dirty = true;
-}
-
-static void plan_step(struct vcpu *v, struct step_state *step)
-{
-    struct x86_insn insn;
-
-    *step = (struct step_state){.flags = v->regs.rflags};
-    vcpu_need(v, REGS_CONTROL);
-    if (insn_at_rip(v, &insn) == HV_OK)
-        step->plan = step_plan_make(&insn, v->regs.efer & EFER_LMA);
-    if (step->plan.guard_next || step->plan.guard_target) {
-        arm_guard(v, guard_address(v, &step->plan));
-        step->guarded = true;
-    }
-}
-
-/* PUSHF left an image with our TF in it on the guest's stack. */
-static void repair_image(struct vcpu *v, const struct step_state *step)
-{
-    uint64_t image = 0;
-    unsigned size = step->plan.image_size;
-
-    vcpu_need(v, REGS_SEGMENTS);
-    gva_t top = v->regs.gpr[GPR_RSP];
-    if (vcpu_code_bits(v) != 64) {
-        const struct hv_segment *ss = &v->regs.seg[SEG_SS];
-        top = (uint32_t)(ss->base + (ss->attributes & SEG_ATTR_DB ? (uint32_t)top : (uint16_t)top));
-    }
-    if (guest_linear_read(v, top, &image, size) != size)
-        return;
-    image = step_repair_image(image, step->flags);
-    guest_linear_write(v, top, &image, size);
-}
-
-/* The instruction is done: what it left of our TF goes, what it owes the guest is raised. */
-static void finish_step(struct vcpu *v, const struct step_state *step)
-{
-    if (step->plan.image_size)
-        repair_image(v, step);
-    if (step->plan.repair_r11)
-        v->regs.gpr[GPR_R11] = step_repair_image(v->regs.gpr[GPR_R11], step->flags);
-    v->regs.rflags = step_repair_flags(step->plan.kind, step->flags, v->regs.rflags);
-    if (step->flags & RFLAGS_TF)
-        vcpu_raise_step(v);
-}
-
-/*
- * The DR6 bits of live registers that are armed: a processor may set others' bits too, where their
- * condition was met (SDM vol. 3, "Debug Status Register (DR6)").
- */
-static uint64_t armed(const struct vcpu *v)
-{
-    uint64_t bits = 0;
-
-    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
-        if (v->live_dr7 & (DR7_L(i) | DR7_G(i)))
-            bits |= DR6_B(i);
-    }
-    return bits;
-}
-
-/* One entry under TF. HV_EXIT_STEP when it did the instruction; else our TF is out again. */
-static void step_once(struct vcpu *v, struct hv_exit *exit)
-{
-    struct step_state step;
-
-    plan_step(v, &step);
-    v->regs.rflags |= RFLAGS_TF;
-    hv_backend->run(v, RUN_STEP, exit);
-    if (step.guarded)
-        debug_regs_update(v);
-
-    bool at_guard = exit->kind == HV_EXIT_DEBUG && step.guarded && (exit->debug.dr6 & DR6_B(GUARD));
-    if (exit->kind == HV_EXIT_DEBUG && ((exit->debug.dr6 & DR6_BS) || at_guard)) {
-        exit->kind = HV_EXIT_STEP;
-        exit->debug.dr6 &= armed(v) & (step.guarded ? 7 : 0xf);
-        finish_step(v, &step);
-        return;
-    }
-    v->regs.rflags = (v->regs.rflags & ~RFLAGS_TF) | (step.flags & RFLAGS_TF);
-}
 
 /* Delivers v->event and stops in front of the handler's first instruction. */
 static void deliver_once(struct vcpu *v, struct hv_exit *exit)
@@ -158,7 +39,7 @@ void core_step(struct vcpu *v, struct hv_exit *exit)
         if (v->event.type != HV_EVENT_NONE)
             deliver_once(v, exit);
         else
-            step_once(v, exit);
+            hv_backend->step(v, exit);
     } while (!is_over(v, exit));
     mediate_end(v, exit->kind == HV_EXIT_STEP);
 }

@@ -1,6 +1,7 @@
 /*
  * One step: exactly one instruction, or up to the first instruction of the handler that it raised.
- * By RFLAGS.TF with repair, so that the guest never sees our TF; device interrupts are held.
+ * The backend does the instruction (by RFLAGS.TF with repair, or by what its processor has for it);
+ * the guest never sees that, and device interrupts are held.
  */
 #ifndef CORE_STEP_H
 #define CORE_STEP_H

@@ -4,6 +4,7 @@
 #include "arch/x86/registers.h"
 #include "core/insn_bytes.h"
 #include "core/policy.h"
+#include "core/step_trap.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 #include "svm/bitmaps.h"
@@ -320,6 +321,7 @@ const struct hv_backend svm_backend = {
     .cpu_off = svm_cpu_off,
     .reset = svm_reset,
     .run = svm_run,
+    .step = core_step_by_trap,
     .fetch = svm_fetch,
     .take_nmi = svm_take_nmi,
     .flush = svm_flush,

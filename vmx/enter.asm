@@ -12,6 +12,7 @@
 
         section .text
         global vmx_enter, vmx_enter_window, vmx_enter_window_end, vmx_enter_abandon, vmx_exit
+        global vmx_trial
 vmx_enter:
         push rbx
         push rbp
@@ -82,3 +83,7 @@ done:   pop rdi
         pop rbx
         cld
         ret
+
+vmx_trial:                              ; see mtf.c
+        nop
+        vmcall

@@ -102,6 +102,8 @@ static enum hv_exit_kind plain_kind(const struct vmx_raw_exit *raw, uint32_t rea
         return HV_EXIT_MSR_READ;
     case VMX_REASON_WRMSR:
         return HV_EXIT_MSR_WRITE;
+    case VMX_REASON_MTF:
+        return HV_EXIT_STEP;
     case VMX_REASON_BAD_STATE:
     case VMX_REASON_BAD_MSR:
         return HV_EXIT_INVALID;
@@ -135,7 +137,8 @@ void vmx_exit_decode(const struct vmx_raw_exit *raw, struct hv_exit *exit)
         exit->raw.code = raw->reason;
         exit->raw.info1 = raw->qualification;
         exit->raw.info2 = raw->guest_physical;
-    } else if (exit->kind != HV_EXIT_NONE && exit->kind != HV_EXIT_SHUTDOWN) {
+    } else if (exit->kind != HV_EXIT_NONE && exit->kind != HV_EXIT_SHUTDOWN &&
+               exit->kind != HV_EXIT_STEP) {
         exit->insn_length = (uint8_t)raw->insn_length;
     }
 }

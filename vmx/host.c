@@ -4,13 +4,11 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "lib/string.h"
+#include "vmx/enter.h"
 #include "vmx/vmcs.h"
 
-/* enter.asm */
-extern const uint8_t vmx_exit[];
-
 /* SDM vol. 3, "TSS Descriptor in 64-bit mode": the base is in four pieces. */
-static uint64_t task_base(uint64_t gdt_base, uint16_t selector)
+uint64_t vmx_host_task_base(uint64_t gdt_base, uint16_t selector)
 {
     uint64_t low, high;
 
@@ -35,7 +33,7 @@ void vmx_host_write(const struct vmx_controls *controls)
     vmwrite(VMCS_HOST_TR_SELECTOR, tr);
     vmwrite(VMCS_HOST_FS_BASE, 0);
     vmwrite(VMCS_HOST_GS_BASE, 0);
-    vmwrite(VMCS_HOST_TR_BASE, task_base(gdtr.base, tr));
+    vmwrite(VMCS_HOST_TR_BASE, vmx_host_task_base(gdtr.base, tr));
     vmwrite(VMCS_HOST_GDTR_BASE, gdtr.base);
     vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
     vmwrite(VMCS_HOST_CR0, read_cr0());

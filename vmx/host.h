@@ -7,4 +7,7 @@
 /* Writes it from what this CPU has loaded now. The VMCS must be current. */
 void vmx_host_write(const struct vmx_controls *controls);
 
+/* The base of the TSS that this selector of that GDT names. */
+uint64_t vmx_host_task_base(uint64_t gdt_base, uint16_t selector);
+
 #endif

@@ -4,25 +4,25 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "arch/x86/traps.h"
+#include "core/debug_regs.h"
 #include "core/insn_bytes.h"
 #include "core/machine.h"
 #include "core/policy.h"
+#include "core/step_trap.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "vmx/bitmaps.h"
 #include "vmx/controls.h"
+#include "vmx/enter.h"
 #include "vmx/exit.h"
 #include "vmx/features.h"
 #include "vmx/host.h"
+#include "vmx/mtf.h"
 #include "vmx/shadow.h"
 #include "vmx/state.h"
 #include "vmx/vmcs.h"
-
-/* enter.asm */
-enum { ENTER_EXITED, ENTER_FAILED, ENTER_ABANDONED };
-unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t seen);
-extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_abandon[];
 
 enum { REGION = 4096 };
 
@@ -40,7 +40,8 @@ struct vmx_cpu {
     uint64_t nmis_seen; /* of those the host took */
     uint64_t live_dr6;
     bool launched;
-    bool stale; /* EPT translations are out of date */
+    bool stale;    /* EPT translations are out of date */
+    bool stepping; /* under the monitor trap flag */
 } HV_ALIGNED(REGION);
 
 static struct vmx_cpu cpus[HV_MAX_CPUS];
@@ -49,6 +50,7 @@ static uint8_t io_bitmaps[VMX_IO_BITMAP_SIZE] HV_ALIGNED(REGION);
 static struct vmx_features features;
 static struct vmx_controls controls;
 static struct vmx_owned owned;
+static enum vmx_mtf mtf;
 
 /* SDM vol. 3, "EPT Translation Mechanism": R, W, X; memory type in bits 3-5 of leaves. */
 static const struct stage2_format ept_format = {
@@ -117,6 +119,16 @@ static void write_controls(const struct vcpu *v)
         vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
 }
 
+/* A VMCS that was launched is not the one the guest begins with. */
+static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
+{
+    mtf = vmx_mtf_try(&features, &controls, &owned);
+    log_print("step: by %s", vmx_mtf_text(mtf));
+    if (!vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
+        machine_panic("VMPTRLD failed on CPU %u", v->number);
+    write_controls(v);
+}
+
 static void vmx_cpu_on(struct vcpu *v)
 {
     struct vmx_cpu *cpu = &cpus[v->number];
@@ -140,6 +152,7 @@ static void vmx_cpu_on(struct vcpu *v)
     cpu->stale = true;
     write_controls(v);
     vmx_host_write(&controls);
+    try_mtf(v, cpu);
 }
 
 static void vmx_cpu_off(struct vcpu *v)
@@ -161,17 +174,20 @@ static void vmx_reset(struct vcpu *v)
 
 static void write_traps(const struct vcpu *v, enum hv_run_mode mode)
 {
-    unsigned traps = v->traps | v->core_traps | (mode == RUN_STEP ? TRAP_STEP : 0);
+    bool by_mtf = cpus[v->number].stepping, by_trap = mode == RUN_STEP && !by_mtf;
+    unsigned traps = v->traps | v->core_traps | (by_trap ? TRAP_STEP : 0);
     uint32_t cpu = controls.cpu, exceptions = 0;
 
     if (traps & TRAP_DEBUG)
         exceptions |= HV_BIT(VECTOR_DB);
     if (traps & TRAP_BREAKPOINT)
         exceptions |= HV_BIT(VECTOR_BP);
-    if (traps & TRAP_STEP) {
+    if (traps & TRAP_STEP)
         exceptions = ~(uint32_t)HV_BIT(VECTOR_NMI);
+    if ((traps & TRAP_STEP) || by_mtf)
         cpu |= VMX_CPU_HLT | VMX_CPU_MWAIT;
-    }
+    if (by_mtf)
+        cpu |= VMX_CPU_MTF;
     if (v->nmi_pending && v->nmi_blocked)
         cpu |= VMX_CPU_NMI_WINDOW;
     vmwrite(VMCS_EXCEPTION_BITMAP, exceptions);
@@ -181,7 +197,7 @@ static void write_traps(const struct vcpu *v, enum hv_run_mode mode)
 
 static bool debug_is_trapped(const struct vcpu *v, enum hv_run_mode mode)
 {
-    return mode == RUN_STEP || (v->traps & TRAP_DEBUG);
+    return (mode == RUN_STEP && !cpus[v->number].stepping) || (v->traps & TRAP_DEBUG);
 }
 
 /* DR7 is in the VMCS, DR0-DR3 and DR6 are not switched by anybody but us. */
@@ -288,26 +304,8 @@ static void store_guest(struct vcpu *v, enum hv_run_mode mode, const struct hv_e
     if (v->event.type == HV_EVENT_NMI)
         v->nmi_blocked = false; /* it is not delivered yet */
     /* A step's entry has a shadow of ours; it counts as the guest's only behind an instruction. */
-    if (mode != RUN_STEP || exit->kind == HV_EXIT_DEBUG)
+    if (mode != RUN_STEP || exit->kind == HV_EXIT_DEBUG || exit->kind == HV_EXIT_STEP)
         v->interrupt_shadow = blocked & (VMX_BLOCKED_STI | VMX_BLOCKED_MOV_SS);
-}
-
-/* SDM vol. 2, "XSETBV": what raises #GP there. */
-static bool xcr0_allowed(uint32_t index, uint64_t value)
-{
-    enum { X87 = 1, SSE = 2, AVX = 4, BOUND = 3 << 3, AVX512 = 7 << 5, TILE = 3 << 17 };
-    struct cpuid_result r = cpuid(0xd, 0);
-    uint64_t known = r.eax | (uint64_t)r.edx << 32;
-
-    if (index != 0 || (value & ~known) || !(value & X87))
-        return false;
-    if ((value & AVX) && !(value & SSE))
-        return false;
-    if ((value & BOUND) != 0 && (value & BOUND) != BOUND)
-        return false;
-    if ((value & TILE) != 0 && (value & TILE) != TILE)
-        return false;
-    return (value & AVX512) == 0 || ((value & AVX512) == AVX512 && (value & AVX));
 }
 
 /* Instructions that always exit and do the same when the host does them. */
@@ -317,7 +315,9 @@ static void carry_out(struct vcpu *v, uint32_t reason, struct hv_exit *exit)
     uint64_t value = (uint32_t)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
 
     if (reason == VMX_REASON_XSETBV) {
-        if (!xcr0_allowed((uint32_t)gpr[GPR_RCX], value)) {
+        struct cpuid_result known = cpuid(0xd, 0);
+        if (gpr[GPR_RCX] & UINT32_MAX ||
+            !xcr0_policy(value, known.eax | (uint64_t)known.edx << 32)) {
             exit->kind = HV_EXIT_BAD_CR;
             return;
         }
@@ -382,16 +382,16 @@ static void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     struct vmx_cpu *cpu = &cpus[v->number];
 
     *exit = (struct hv_exit){.kind = HV_EXIT_NONE};
-    if (mode == RUN_STEP && is_int_n(v, exit)) {
+    if (mode == RUN_STEP && !cpu->stepping && is_int_n(v, exit)) {
         v->exits[exit->kind]++;
         return;
     }
     load_guest(v, mode);
     switch (vmx_enter(v->regs.gpr, cpu->launched, traps_nmi_counter(), cpu->nmis_seen)) {
-    case ENTER_EXITED:
+    case VMX_ENTER_EXITED:
         finish_exit(v, mode, exit);
         break;
-    case ENTER_ABANDONED:
+    case VMX_ENTER_ABANDONED:
         cpu->nmis_seen = *traps_nmi_counter();
         exit->kind = HV_EXIT_NMI;
         break;
@@ -402,6 +402,28 @@ static void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
         break;
     }
     v->exits[exit->kind]++;
+}
+
+/*
+ * SDM vol. 3, "Monitor Trap Flag": the exit comes behind the instruction, or in front of the first
+ * one of a handler that it went to, and before its debug traps, which are pending then.
+ */
+static void vmx_step(struct vcpu *v, struct hv_exit *exit)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+
+    if (mtf != VMX_MTF_WORKS) {
+        core_step_by_trap(v, exit);
+        return;
+    }
+    cpu->stepping = true;
+    vmx_run(v, RUN_STEP, exit);
+    cpu->stepping = false;
+    if (exit->kind != HV_EXIT_STEP || (cpu->last.interruptibility & VMX_BLOCKED_MOV_SS))
+        return; /* behind MOV SS they stay pending */
+    exit->debug.dr6 = cpu->last.pending_debug & debug_regs_armed(v);
+    if (cpu->last.pending_debug & VMX_PENDING_BS)
+        vcpu_raise_step(v);
 }
 
 static void vmx_fetch(struct vcpu *v, unsigned groups)
@@ -458,6 +480,7 @@ const struct hv_backend vmx_backend = {
     .cpu_off = vmx_cpu_off,
     .reset = vmx_reset,
     .run = vmx_run,
+    .step = vmx_step,
     .fetch = vmx_fetch,
     .take_nmi = vmx_take_nmi,
     .flush = vmx_flush,

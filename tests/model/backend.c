@@ -6,6 +6,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
+#include "core/step_trap.h"
 #include "tests/model/memory.h"
 
 struct model_record model_records[MODEL_RECORDS];
@@ -111,6 +112,7 @@ static void model_dump(struct vcpu *v, void (*line)(const char *text))
 static const struct hv_backend model_backend = {
     .name = "model",
     .run = model_run,
+    .step = core_step_by_trap,
     .fetch = model_fetch,
     .take_nmi = model_take_nmi,
     .flush = model_flush,

@@ -291,6 +291,22 @@ static void test_cpuid(void **state)
     assert_true(w.eax == 0xa && w.ebx == 0xb && w.ecx == 0x99 && w.edx == 0xd);
 }
 
+/* SDM vol. 2, "XSETBV": its #GP conditions, one by one. */
+static void test_xcr0(void **state)
+{
+    enum { ALL = 0x602e7 | 3 << 3 };
+    static const uint64_t good[] = {1, 3, 7, 0x1f, 0xe7, 0x203, 0x60003, 0x602ff};
+    static const uint64_t bad[] = {0,    2,    6,       5,       0xb,     0x13,
+                                   0x27, 0xe3, 0x20003, 0x40003, 0x10003, 1ULL << 63 | 3};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_true(xcr0_policy(good[i], ALL));
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(xcr0_policy(bad[i], bad[i] == 0x10003 || bad[i] >> 63 ? ALL : UINT64_MAX));
+    assert_false(xcr0_policy(7, 3)); /* no AVX in this processor */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup(test_user11_straddling, setup),
         cmocka_unit_test_setup(test_hide_is_bounded, setup),
         cmocka_unit_test_setup(test_cpuid, setup),
+        cmocka_unit_test(test_xcr0),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

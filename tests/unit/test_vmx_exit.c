@@ -103,7 +103,7 @@ static void test_plain_kinds(void **state)
         {VMX_REASON_EXTERNAL, HV_EXIT_NONE},
         {VMX_REASON_TASK_SWITCH, HV_EXIT_UNKNOWN},
         {VMX_REASON_EPT_MISCONFIGURED, HV_EXIT_UNKNOWN},
-        {VMX_REASON_MTF, HV_EXIT_UNKNOWN},
+        {VMX_REASON_MTF, HV_EXIT_STEP},
     };
 
     (void)state;
