@@ -1,6 +1,8 @@
 """Fixtures of the emulator tests: the machines, and booting them."""
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,39 +10,71 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import machines  # noqa: E402
-from harness import build, paths  # noqa: E402
-from harness.bochs import BochsVm  # noqa: E402
-from harness.vm import Vm  # noqa: E402
+from harness import build, capabilities, kvm, paths  # noqa: E402
+
+NO_MACHINE = machines.Machine("none")
+LEFT = pytest.StashKey()  # the tests left to make test-full: [(test, reason)]
 
 
 def pytest_configure(config):
     for line in ("needs(*capabilities): what the machine must be able to show",
                  "every_machine: runs on all machines, not only on each vendor's primary one",
+                 "smoke: of these, the few for machines that take long to start",
+                 "long: takes minutes in the slowest emulator",
                  "linux: needs the Debian kernel of tools/get-kernel"):
         config.addinivalue_line("markers", line)
-
-
-def _why_not(machine, item):
-    """The reason this machine cannot show this test, or None."""
-    for mark in item.iter_markers("needs"):
-        for capability in mark.args:
-            if capability in machine.lacks:
-                return f"{machine.name}: {machine.lacks[capability]}"
-    return None
+    config.stash[LEFT] = []
+    try:
+        wanted = machines.selected()
+    except ValueError as error:
+        pytest.exit(f"MACHINES: {error}", returncode=2)
+    why = kvm.why_not() if any(m.accel == "kvm" for m in wanted) else None
+    if why:
+        pytest.exit(why, returncode=2)
 
 
 def pytest_generate_tests(metafunc):
     if "machine" not in metafunc.fixturenames:
         return
-    every = any(metafunc.definition.iter_markers("every_machine"))
-    params = []
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    chosen = []
     for machine in machines.selected():
-        if not (every or machine.primary):
+        if not (machine.primary or "every_machine" in marks):
             continue
-        why = _why_not(machine, metafunc.definition)
-        marks = [pytest.mark.skip(reason=why)] if why else []
-        params.append(pytest.param(machine, id=machine.name, marks=marks))
-    metafunc.parametrize("machine", params)
+        left = None if machines.everything() else machine.left_out(marks)
+        if left:
+            metafunc.config.stash[LEFT].append(
+                (f"{metafunc.definition.nodeid.split('::')[-1]}", f"{machine.name}: {left}"))
+        else:
+            chosen.append(machine)
+    metafunc.parametrize("machine", chosen or [NO_MACHINE], ids=lambda machine: machine.name)
+
+
+def _machine(item):
+    return item.callspec.params.get("machine") if hasattr(item, "callspec") else None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without those that none of this run's machines is for. Long ones first, and spread, so that
+    parallel processes get like shares."""
+    def cost(item):
+        machine = _machine(item)
+        weight = 5 if item.get_closest_marker("linux") else 1
+        return weight * (machine.slowness if machine else 1)
+
+    here = [item for item in items if _machine(item) is not NO_MACHINE]
+    config.hook.pytest_deselected(items=[item for item in items if item not in here])
+    by_cost = sorted(here, key=lambda item: -cost(item))
+    items[:] = [item for first in range(8) for item in by_cost[first::8]]
+
+
+def pytest_runtest_setup(item):
+    machine = _machine(item)
+    for mark in item.iter_markers("needs") if machine else ():
+        for capability in mark.args:
+            why = capabilities.why_not(machine, capability)
+            if why:
+                pytest.skip(f"{machine.name}: {why}")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -52,15 +86,39 @@ def pytest_runtest_makereport(item):
             report.sections.append(("machine", vm.report()))
 
 
-def pytest_terminal_summary(terminalreporter):
-    """The last lines: what was skipped, and why."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A parallel process ends: each has seen all tests."""
+    node.config.stash[LEFT] = getattr(node, "workeroutput", {}).get("left", [])
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash[LEFT]
+
+
+def _left_lines(left):
+    """What was left to make test-full, a paragraph for each reason."""
+    for reason, count in Counter(why for _, why in left).items():
+        yield f"left to make test-full ({count}), {reason}:"
+        yield "    " + ", ".join(test.removeprefix("test_") for test, why in left if why == reason)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The last lines: what was skipped or left out, and why. TEST_LEFT= names a file for the
+    latter."""
     skipped = terminalreporter.stats.get("skipped", [])
-    if not skipped:
-        return
-    terminalreporter.section("skipped, by name and reason")
+    if skipped:
+        terminalreporter.section("skipped, by name and reason")
     for report in skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         terminalreporter.write_line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
+    lines = list(_left_lines(config.stash[LEFT]))
+    for line in lines:
+        terminalreporter.write_line(line)
+    if os.environ.get("TEST_LEFT") and not hasattr(config, "workerinput"):
+        Path(os.environ["TEST_LEFT"]).write_text("".join(f"{line}\n" for line in lines),
+                                                 encoding="ascii")
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +141,7 @@ def start(request, machine, tmp_path):
     def run(boot_args, **kwargs):
         workdir = tmp_path / f"vm{len(request.node.machines_started)}"
         workdir.mkdir()
-        kind = BochsVm if machine.emulator == "bochs" else Vm
-        vm = kind(machine, workdir, boot_args=boot_args, **kwargs)
+        vm = capabilities.kind(machine)(machine, workdir, boot_args=boot_args, **kwargs)
         request.node.machines_started.append(vm)
         return vm
     yield run

@@ -1,10 +1,12 @@
 """The machines the emulator tests run on: one list.
 
-A test says what it needs (`needs("step")`) and how widely it runs (`every_machine`, else only the
-primary machine of each vendor). A machine says what it cannot show, and why: such a test is
+A test says what it needs (`needs("icebp")`) and how widely it runs (`every_machine`, else only on
+the primary machine of each vendor; `smoke` among those where each start takes long). What a machine
+cannot show is asked of it (`harness/capabilities.py`) or stands in its `lacks`: such a test is
 skipped there by name, and the end of the run lists it with that reason.
 
-Environment: MACHINES=name,name selects; QEMU= names the emulator.
+Environment: MACHINES=name,name selects; QEMU= and BOCHS= name the emulators; TEST_FULL=1 leaves
+nothing out.
 """
 
 import os
@@ -12,35 +14,25 @@ from dataclasses import dataclass, field
 
 FIRMWARE = {
     "uefi": ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    "uefi-2m": "/usr/share/ovmf/OVMF.fd",  # code and variables; Bochs 2.7 takes no more than 2 MiB
 }
 
-# What QEMU 7.2's TCG cannot show, of what tests ask for.
-TCG_LACKS = {
-    "vmx": "QEMU's own emulation has no Intel VT-x",
-    "icebp": "TCG makes INT1 (F1) an invalid opcode",
-    "msr-gp": "TCG never raises #GP for an unknown MSR",
-    "dr-gd": "TCG has no general-detect fault (DR7.GD)",
-    "exec-dr-cs-base": "TCG 7.2 crashes at an execution breakpoint where CS.base is not 0",
-    "sti-step": "TCG swallows the trap behind STI as well",
-}
-
-# What Bochs 2.7 cannot show.
 BOCHS_LACKS = {
-    "msr-gp": "Bochs has to be lax about unknown MSRs, or Linux does not boot on it",
+    "screen": "Bochs has no monitor that shows the screen",
+    "nmi-button": "Bochs has no monitor with an NMI button",
+    "ends": "Bochs starts a machine again that resets, and has no device by which a guest ends it",
+    "no-uart": "the tests start Bochs with two UARTs",
 }
 
 # The machine that stands in for gdbvisor when the tests themselves are tested.
-ORACLE_LACKS = dict(
-    TCG_LACKS,
-    gdbvisor="QEMU's own stub: there is no gdbvisor",
-    monitor="QEMU's own stub: other monitor commands",
-    raw="QEMU's own stub answers malformed packets in its own way",
-    linear_pc="QEMU's own stub reports IP, not the linear address",
-    triple="QEMU's own stub does not stop at a triple fault",
-    hlt_step="QEMU's own stub runs one instruction more behind HLT",
-    quiet_step="QEMU's own stub lets gdb's step off a breakpoint end in an interrupt handler",
-    guest_debugger="QEMU's own stub keeps #BP and the debug registers from the guest",
-)
+ORACLE_LACKS = {
+    "gdbvisor": "QEMU's own stub: there is no gdbvisor",
+    "raw": "QEMU's own stub answers malformed packets in its own way",
+    "triple": "QEMU's own stub does not stop at a triple fault",
+    "hlt_step": "QEMU's own stub runs one instruction more behind HLT",
+    "quiet_step": "QEMU's own stub lets gdb's step off a breakpoint end in an interrupt handler",
+    "guest_debugger": "QEMU's own stub keeps #BP and the debug registers from the guest",
+}
 
 
 @dataclass(frozen=True)
@@ -49,37 +41,65 @@ class Machine:
 
     name: str
     emulator: str = "qemu"  # or "bochs"
+    accel: str = "tcg"  # or "kvm"; QEMU's
     board: str = "q35"
     cpu: str = "EPYC,+svm,+npt"
     firmware: str = "bios"  # or "uefi"
-    vendor: str = "svm"
+    vendor: str = "svm"  # or "vmx", or "host": the host's
     primary: bool = False  # runs every test; the others only those marked every_machine
-    default: bool = True  # part of a run without MACHINES=
+    default: str = "none"  # of its tests, in a run without MACHINES=: all, short, smoke or none
     oracle: bool = False  # guests start by -kernel, gdb talks to QEMU
     slowness: float = 1.0  # factor for every time-out
     lacks: dict = field(default_factory=dict)  # capability -> why not
 
+    def left_out(self, marks):
+        """Why a run without MACHINES= leaves a test with these marks to make test-full, or None."""
+        if self.default == "short" and "long" in marks:
+            return "takes long in Bochs"
+        if self.default == "smoke" and "smoke" not in marks:
+            return "UEFI takes long to start in Bochs"
+        return None
+
+
+HASWELL = "corei7_haswell_4770"
 
 MACHINES = [
-    Machine("qemu-svm-bios", primary=True, lacks=TCG_LACKS),
-    Machine("qemu-svm-bios-pc", board="pc", lacks=TCG_LACKS),
-    Machine("qemu-svm-uefi", firmware="uefi", slowness=2.0, lacks=TCG_LACKS),
-    # Only by MACHINES=bochs-vmx-bios for now: a whole run takes minutes.
-    Machine("bochs-vmx-bios", emulator="bochs", cpu="corei7_haswell_4770", vendor="vmx",
-            primary=True, default=False, slowness=3.0, lacks=BOCHS_LACKS),
+    Machine("qemu-svm-bios", primary=True, default="all"),
+    Machine("qemu-svm-bios-pc", board="pc", default="all"),
+    Machine("qemu-svm-uefi", firmware="uefi", default="all", slowness=2.0),
+    Machine("bochs-vmx-bios", emulator="bochs", cpu=HASWELL, vendor="vmx", primary=True,
+            default="short", slowness=3.0, lacks=BOCHS_LACKS),
+    # Bochs gives this firmware no ACPI tables, and leaves IA32_FEATURE_CONTROL unlocked.
+    Machine("bochs-vmx-uefi", emulator="bochs", cpu=HASWELL, vendor="vmx", firmware="uefi",
+            default="smoke", slowness=4.0, lacks=BOCHS_LACKS),
+    # Nested: where the host's KVM offers it, with the host's processor.
+    Machine("kvm", accel="kvm", cpu="host", vendor="host", primary=True),
     # Not gdbvisor at all: QEMU's stub under the same tests, to tell a wrong test from a wrong
-    # hypervisor. Only by MACHINES=oracle.
-    Machine("oracle", primary=True, default=False, oracle=True, lacks=ORACLE_LACKS),
+    # hypervisor.
+    Machine("oracle", primary=True, oracle=True, lacks=ORACLE_LACKS),
 ]
 
 
+def named(name, among=tuple(MACHINES)):
+    """The machine of a name, which may leave out -bios; an unknown one is an error."""
+    known = {m.name: m for m in among}
+    for full in (name, f"{name}-bios"):
+        if full in known:
+            return known[full]
+    raise ValueError(f"no machine {name!r}; there are {', '.join(known)}")
+
+
+def names_of_this_run():
+    """What MACHINES= says, as a list."""
+    return [n for n in os.environ.get("MACHINES", "").replace(",", " ").split() if n]
+
+
 def selected():
-    """The machines of this run; an unknown name in MACHINES= is an error."""
-    names = [n for n in os.environ.get("MACHINES", "").replace(",", " ").split() if n]
-    if not names:
-        return [m for m in MACHINES if m.default]
-    known = {m.name: m for m in MACHINES}
-    for name in names:
-        if name not in known:
-            raise ValueError(f"MACHINES: no machine {name!r}; there are {', '.join(known)}")
-    return [known[n] for n in names]
+    """The machines of this run."""
+    names = names_of_this_run()
+    return [named(n) for n in names] or [m for m in MACHINES if m.default != "none"]
+
+
+def everything():
+    """Whether this run leaves nothing to make test-full."""
+    return bool(names_of_this_run()) or os.environ.get("TEST_FULL", "0") not in ("", "0")

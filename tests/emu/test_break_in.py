@@ -65,6 +65,7 @@ def test_user_3_nothing_is_polled(boot):
 
 @pytest.mark.needs("guest_debugger")
 @pytest.mark.every_machine
+@pytest.mark.smoke
 def test_bp_30_guest_sees_no_nmi_of_ours(boot):
     """USER-3: 30 break-ins beside three kinds of timer interrupts: the guest counts no NMI."""
     vm = boot("irqs")
@@ -87,7 +88,7 @@ def test_bp_30_guest_sees_no_nmi_of_ours(boot):
     assert "irqs: nmi 00000000\n" in vm.wait_said("irqs: done")
 
 
-@pytest.mark.needs("guest_debugger")
+@pytest.mark.needs("guest_debugger", "nmi-button")
 @pytest.mark.parametrize("attached", [True, False])
 def test_bp_30_a_real_nmi_is_the_guests(boot, attached):
     """An NMI that is not ours reaches the guest, once, with and without a gdb."""

@@ -19,6 +19,7 @@ WORDS = {
     "paging": "paging: ok",
     "hide": "hide: done",
     "irqs": "irqs: running",
+    "probe": "probe: asked",
 }
 
 

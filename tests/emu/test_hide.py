@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from harness import capabilities
+
 pytestmark = pytest.mark.needs("gdbvisor")
 
 
@@ -25,6 +27,23 @@ def test_user_11_nothing_shows(boot, machine, attached):
         # The guest guesses where we are as SeaBIOS's map has it; elsewhere the guess may be wrong.
         failures -= {"hole", "hole-found"}
     assert not failures
+
+
+@pytest.mark.needs("guest_debugger")
+@pytest.mark.parametrize("attached", [False, True])
+def test_user_11_processor_is_the_bare_ones(boot, machine, attached):
+    """USER-11, GEN-3: what the processor does with INT1, with an unknown MSR, with DR7.GD and
+    with a step over STI is what it does without gdbvisor; it has no virtualisation."""
+    vm = boot("probe", options="" if attached else "stop=none")
+    if attached:
+        vm.gdb().cont()
+    here = capabilities.answers(vm.wait_said("probe: asked"))
+    bare = capabilities.probed(machine)
+    for name in ("icebp", "msr-gp", "dr-gd", "sti-step"):
+        assert here[name] == bare[name], name
+    assert capabilities.vendor(machine) in [name for name in ("svm", "vmx") if bare[name]]
+    for name in ("svm", "nrip", "clean-bits", "flush-by-asid", "decode-assists", "vmx", "mtf"):
+        assert not here[name], name
 
 
 def test_haxm_2_no_debug_exits_without_a_debugger(boot):

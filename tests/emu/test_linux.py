@@ -42,6 +42,7 @@ def test_linux_boots(kernel):
 
 
 @pytest.mark.every_machine
+@pytest.mark.smoke
 def test_linux_break_in_and_detach(kernel):
     """USER-3: Ctrl-C into the booting kernel, five times, then detach: it reaches its init."""
     vm = kernel("stop=none")
@@ -108,6 +109,7 @@ def test_bp_4_linux_int3_selftest_with_breakpoints(kernel, linux):
     assert not re.search(r"BUG:|Oops|int3", console)
 
 
+@pytest.mark.needs("ends")
 def test_linux_powers_off(kernel):
     """The guest's power-off through ACPI ends the machine, as without us."""
     vm = kernel("stop=none", "hv.off")

@@ -46,6 +46,7 @@ def _loop_once(vm, gdb, number, commands=("hbreak", "break")):
 
 @pytest.mark.needs("gdbvisor")
 @pytest.mark.every_machine
+@pytest.mark.smoke
 def test_user_5_all_modes(boot):
     """USER-5: one guest through all modes, in one session of gdb, broken into in each."""
     vm = boot("paging")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import build
+from harness import build, capabilities
 
 pytestmark = pytest.mark.needs("gdbvisor")
 
@@ -22,6 +22,7 @@ def _refused(vm, *words):
     return sentence
 
 
+@pytest.mark.needs("svm")
 @pytest.mark.parametrize("cpu, words", [
     ("EPYC,-svm", ["SVM"]),
     ("EPYC,+svm,-npt", ["nested paging"]),
@@ -32,7 +33,7 @@ def test_refuse_processor(boot, cpu, words):
     _refused(boot("hello64", cpu=cpu, wait=False), *words)
 
 
-@pytest.mark.needs("vmx")
+@pytest.mark.needs("vmx", "bochs")
 @pytest.mark.parametrize("cpu, words", [
     ("core2_penryn_t9600", ["VT-x", "EPT"]),
     ("corei5_lynnfield_750", ["VT-x", "unrestricted guest"]),
@@ -43,9 +44,13 @@ def test_refuse_intel_processor(boot, cpu, words):
 
 
 @pytest.mark.every_machine
-def test_refuse_no_svm_everywhere(boot):
-    """The same through every door."""
-    _refused(boot("hello64", cpu="EPYC,-svm", wait=False), "SVM")
+@pytest.mark.smoke
+def test_refuse_no_virtualisation_everywhere(boot, machine):
+    """The same through every door: a processor without SVM, or without VT-x."""
+    vendor = capabilities.vendor(machine)
+    cpu = "p4_prescott_celeron_336" if machine.emulator == "bochs" else f"{machine.cpu},-{vendor}"
+    word = {"svm": "SVM", "vmx": "VT-x"}[vendor]
+    _refused(boot("hello64", cpu=cpu, wait=False), word)
 
 
 @pytest.mark.parametrize("option", ["colour=red", "stop=sometimes", "guest=tape", "gdb=com9",
@@ -79,6 +84,7 @@ def test_refuse_without_module(start):
     _refused(start(["-cdrom", image]), "module")
 
 
+@pytest.mark.needs("screen", "no-uart")
 def test_refuse_no_uart(boot):
     """No UART answers where gdb= says: said on the screen, for there is nowhere else."""
     vm = boot("hello64", options="console=vga", uarts=False, wait=False)

@@ -19,6 +19,7 @@ def _runs(vm, gdb, label):
 
 
 @pytest.mark.every_machine
+@pytest.mark.smoke
 def test_bp_23_detach_and_attach_again(boot):
     """BP-23, BP-24: detach lets the guest run; the next gdb finds it further on."""
     vm = boot("hello64")
@@ -127,6 +128,7 @@ def test_monitor_commands(boot):
     assert gdb.pc() == vm.guest["start"]
 
 
+@pytest.mark.needs("ends")
 def test_monitor_reset(boot):
     """`monitor reset` resets the machine (started with -no-reboot: it ends)."""
     vm = boot("hello64")

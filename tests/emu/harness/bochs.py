@@ -9,42 +9,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-import pytest
-
-from .paths import BOCHS
-from .vm import Vm
-
-SHARE = Path("/usr/share")
-
-# Why each odd line is there: the dummy sound driver keeps Bochs from aborting where there is no
-# sound card; rfb is the only display that needs nothing; GRUB's VBE calls overwrite its heap with
-# this VGA BIOS, so the card has no VBE; Linux reads MSRs that Bochs does not have.
-CONFIG = """\
-config_interface: textconfig
-plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1, iodebug=1, gameport=0
-sound: driver=dummy, waveout=none
-display_library: rfb, options="timeout=0"
-memory: guest={memory}, host={memory}
-romimage: file={share}/bochs/BIOS-bochs-latest, options=fastboot
-vga: extension=none
-vgaromimage: file={share}/bochs/VGABIOS-lgpl-latest
-boot: cdrom
-ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path="{cdrom}", status=inserted
-cpu: model={cpu}, count=1, ips={ips}, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs=1
-clock: sync=none
-log: {log}
-panic: action=fatal
-error: action=report
-info: action=report
-debug: action=ignore
-magic_break: enabled=0
-port_e9_hack: enabled=1
-"""
-
-# Emulated instructions a second of emulated time: few make the serial line fast, many keep an
-# operating system's timers from eating the run.
-IPS_TINY, IPS_SYSTEM = 4_000_000, 50_000_000
+from . import bochs_config
+from .vm import CannotShow, Vm
 
 
 class _Relay(threading.Thread):
@@ -132,10 +98,9 @@ class BochsVm(Vm):
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
                  uarts=True, guest=None, extra=()):
         # Not Vm's: nothing of how QEMU is started holds here.
-        if extra or (cpu and not cpu.startswith(("core", "bx_", "broadwell", "tigerlake"))):
-            pytest.skip(f"{machine.name}: the test names QEMU's own devices or processors")
-        if boot_args[0] != "-cdrom" or not uarts:
-            pytest.skip(f"{machine.name}: starts from a CD, with two UARTs")
+        if extra or not uarts or boot_args[0] != "-cdrom":
+            raise CannotShow(f"{machine.name}: starts from a CD, with two UARTs and nothing of "
+                             "QEMU's")
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -148,26 +113,21 @@ class BochsVm(Vm):
         self._clients = []
         self._relay = _Relay(self.gdb_socket, self.workdir / "gdb-uart.out")
         self._relay.start()
-        config = CONFIG.format(share=SHARE, memory=memory, cdrom=boot_args[1],
-                               cpu=cpu or machine.cpu, log=self.workdir / "bochs.log",
-                               ips=IPS_TINY if guest else IPS_SYSTEM)
         other = "com1" if gdb_uart == "com2" else "com2"
-        config += f"{other}: enabled=1, mode=file, dev={self._console}\n"
-        config += (f"{gdb_uart}: enabled=1, mode=socket-client, "
-                   f"dev=127.0.0.1:{self._relay.port}\n")
-        (self.workdir / "bochsrc").write_text(config, encoding="ascii")
-        (self.workdir / "go.rc").write_text("c\n", encoding="ascii")
+        command = bochs_config.write(
+            self.workdir, machine, cdrom=boot_args[1], memory=memory, cpu=cpu, tiny=bool(guest),
+            serial={other: f"mode=file, dev={self._console}",
+                    gdb_uart: f"mode=socket-client, dev=127.0.0.1:{self._relay.port}"})
+        environment = {**os.environ, "BXSHARE": str(bochs_config.share())}
         with open(self._errors, "wb") as errors, open(self._debugcon, "wb") as said:
             # Python ignores SIGPIPE; Bochs is to inherit that.
             self.process = subprocess.Popen(
-                [BOCHS, "-q", "-f", str(self.workdir / "bochsrc"),
-                 "-rc", str(self.workdir / "go.rc")],
-                stdin=subprocess.DEVNULL, stdout=said, stderr=errors, cwd=self.workdir,
-                restore_signals=False, start_new_session=True)
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=errors, cwd=self.workdir,
+                env=environment, restore_signals=False, start_new_session=True)
 
     def qmp(self, command, **arguments):
         """There is none."""
-        pytest.skip(f"{self.machine.name}: Bochs has no monitor to ask for {command}")
+        raise CannotShow(f"{self.machine.name}: Bochs has no monitor to ask for {command}")
 
     def screen(self):
         """Nobody to ask."""
@@ -175,7 +135,7 @@ class BochsVm(Vm):
 
     def wait_exit(self, timeout=30):
         """A guest cannot end Bochs, and a reset of the machine starts it again."""
-        pytest.skip(f"{self.machine.name}: no device by which a guest ends Bochs")
+        raise CannotShow(f"{self.machine.name}: no device by which a guest ends Bochs")
 
     def stop(self):
         """Ends Bochs and every client started here."""

@@ -16,7 +16,7 @@ ISO_DIR = BUILD / "isos"
 
 
 @contextmanager
-def _lock(name):
+def lock(name):
     """One at a time, across the processes of a parallel run."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with open(BUILD / f".{name}.lock", "w", encoding="ascii") as handle:
@@ -62,8 +62,8 @@ class Guest:
     def _build(self):
         source = GUEST_SOURCES / self.name / "guest.asm"
         script = GUEST_SOURCES / "guest.ld"
-        inputs = [source, script, GUEST_SOURCES / "common.inc"]
-        with _lock("guest"):
+        inputs = [source, script, *GUEST_SOURCES.glob("*.inc")]
+        with lock("guest"):
             newest = max(p.stat().st_mtime for p in inputs)
             if self.bin.exists() and self.bin.stat().st_mtime >= newest:
                 return
@@ -96,7 +96,7 @@ def iso(config, files):
     for name, path in sorted(files.items()):
         digest.update(name.encode() + b"\0" + Path(path).read_bytes())
     image = ISO_DIR / f"{digest.hexdigest()[:20]}.iso"
-    with _lock("iso"):
+    with lock("iso"):
         if image.exists():
             os.utime(image)
             return image

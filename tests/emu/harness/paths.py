@@ -10,6 +10,7 @@ if not BUILD.is_absolute():
 
 QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
 BOCHS = os.environ.get("BOCHS") or "bochs"
+BXSHARE = os.environ.get("BXSHARE")
 GDB = os.environ.get("GDB") or "gdb"
 NASM = os.environ.get("NASM") or "nasm"
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 from pathlib import Path
 
 from machines import FIRMWARE
@@ -21,6 +22,25 @@ REFUSAL = "gdbvisor: cannot start: "
 
 class VmError(AssertionError):
     """The machine did not do what was waited for."""
+
+
+class CannotShow(unittest.SkipTest):
+    """This machine has no means for what is asked of it. pytest takes it for a skip."""
+
+
+def machine_command(machine, folder, memory, cpu=None):
+    """QEMU's command line for a machine: processor, memory (MiB) and firmware, whose variables are
+    kept in a folder; without displays, lines and media."""
+    command = [QEMU, "-machine", machine.board, "-accel", machine.accel,
+               "-cpu", cpu or machine.cpu, "-m", str(memory), "-smp", "1", "-no-reboot",
+               "-net", "none"]
+    if machine.firmware != "bios":
+        code, variables = FIRMWARE[machine.firmware]
+        own = Path(folder) / "vars.fd"
+        shutil.copy(variables, own)
+        command += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
+                    "-drive", f"if=pflash,format=raw,unit=1,file={own}"]
+    return command
 
 
 class Vm:
@@ -42,18 +62,11 @@ class Vm:
         self._debugcon = self.workdir / "debugcon.log"
         self._errors = self.workdir / "qemu.log"
         self._clients = []
-        command = [QEMU, "-machine", machine.board, "-accel", "tcg", "-cpu", cpu or machine.cpu,
-                   "-m", str(memory), "-smp", "1", "-display", "none", "-no-reboot",
-                   "-net", "none", "-debugcon", f"file:{self._debugcon}",
-                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-                   "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
+        command = machine_command(machine, self.workdir, memory, cpu)
+        command += ["-display", "none", "-debugcon", f"file:{self._debugcon}",
+                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                    "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
         command += self._serial_args(uarts)
-        if machine.firmware != "bios":
-            code, variables = FIRMWARE[machine.firmware]
-            own = self.workdir / "vars.fd"
-            shutil.copy(variables, own)
-            command += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
-                        "-drive", f"if=pflash,format=raw,unit=1,file={own}"]
         command += list(boot_args) + list(extra)
         (self.workdir / "qemu.cmd").write_text(" ".join(map(str, command)) + "\n")
         with open(self._errors, "wb") as errors:

@@ -3,6 +3,7 @@
 ; hole (the firmware's tables) and debug-uart (where COM2 exists) fail: there they are real.
 %define GUEST_BITS 64
 %include "common.inc"
+%include "try.inc"
 
 IOAPIC equ 0xfec00000
 EFER   equ 0xc0000080
@@ -10,14 +11,6 @@ VM_CR  equ 0xc0010114
 HSAVE  equ 0xc0010117
 UART   equ 0x2f8
 UART_IRQ equ 3
-
-; Runs an instruction; [fault] is the vector of the exception it raised, or 0.
-%macro TRY 1+
-    mov dword [fault], 0
-    mov qword [resume_at], %%after
-    %1
-%%after:
-%endmacro
 
 ; Goes on quietly when the condition holds.
 %macro EXPECT 2
@@ -28,8 +21,7 @@ UART_IRQ equ 3
 %endmacro
 
 EXPORT main
-    GATE 0x06, h_fault_6
-    GATE 0x0d, h_fault_13
+    TRY_GATES
     GATE 0x20, h_timer
     PRINT_LINE "hide: begin"
 
@@ -218,19 +210,6 @@ find_hole:
 .none:
     ret
 
-h_fault_13:
-    add rsp, 8
-    mov dword [fault], 13
-    jmp h_fault
-h_fault_6:
-    mov dword [fault], 6
-h_fault:
-    push rax
-    mov rax, [resume_at]
-    mov [rsp + 8], rax
-    pop rax
-    iretq
-
 EXPORT h_timer
     push rax
     inc dword [ticks]
@@ -241,10 +220,8 @@ EXPORT h_timer
 
 section .bss
 alignb 8
-resume_at: resq 1
 EXPORT hole
     resq 1
-fault:     resd 1
 EXPORT failures
     resd 1
 hole_or:   resd 1
