@@ -8,6 +8,7 @@ CLANG  ?= clang
 NASM   ?= nasm
 LD     ?= ld
 QEMU   ?= qemu-system-x86_64
+BOCHS  ?= bochs
 GDB    ?= gdb
 PYTHON ?= /usr/bin/python3
 # A folder with rspbench.py, which counts what gdb's actions cost on the wire; one that lies beside the
@@ -82,6 +83,7 @@ clean:
 .PHONY: deps deps-check
 deps:
 	@tools/deps
+	@$(SCRIPT_ENV) $(PYTHON) tests/emu/machines.py
 
 deps-check:
 	@tools/deps --check
@@ -299,8 +301,8 @@ $(BUILD)/kernel/vmlinux.sym: $(BUILD)/kernel/vmlinuz $(BUILD)/kernel/initrd.img 
 .SECONDARY:
 
 # What the scripts below take from here.
-SCRIPT_ENV = BUILD="$(abspath $(BUILD))" QEMU="$(QEMU)" GDB="$(GDB)" NASM="$(NASM)" \
-             PYTHON="$(PYTHON)" STUB_ON_TCP="$(abspath $(STUB))" INTERACTIVE="$(INTERACTIVE)" \
+SCRIPT_ENV = BUILD="$(abspath $(BUILD))" QEMU="$(QEMU)" BOCHS="$(BOCHS)" GDB="$(GDB)" \
+             NASM="$(NASM)" PYTHON="$(PYTHON)" STUB_ON_TCP="$(abspath $(STUB))" INTERACTIVE="$(INTERACTIVE)" \
              MACHINE="$(MACHINE)" GUEST="$(GUEST)" RSP_TOOLS="$(abspath $(RSP_TOOLS))"
 
 MACHINE_NEEDS := artifacts guests kernel $(STUB)
@@ -329,7 +331,7 @@ help:
 #| gdbvisor: boot it before anything else, and debug what boots by gdb on a UART.
 #|
 #|   make             the artifacts: build/gdbvisor.elf and build/gdbvisor.iso
-#|   make demo        a Debian kernel under gdb, in QEMU; installs what is missing
+#|   make demo        a Debian kernel under gdb, in an emulator; installs what is missing
 #|   make test        everything that is tested; installs what is missing
 #|   make check       the tests that need no machine: under a minute
 #|
@@ -346,7 +348,10 @@ help:
 #| Variables:
 #|   BUILD=build      where everything is built
 #|   INTERACTIVE=1    make demo: ends at the gdb prompt
-#|   MACHINE=name     which machine of tests/emu/machines.py
+#|   MACHINE=name     make demo, make run: which machine: qemu-svm, qemu-svm-uefi, bochs-vmx,
+#|                    bochs-vmx-uefi, or kvm (nested, where the host offers it)
+#|   MACHINES=names   make test: which machines, and all their tests; else qemu and some of bochs
 #|   GUEST=name       make run: which guest of tests/guest; else the Debian kernel
-#|   CC= CLANG= NASM= LD= QEMU= GDB= PYTHON=   the programs
+#|   CC= CLANG= NASM= LD= QEMU= BOCHS= GDB= PYTHON=   the programs
+#|   BXSHARE=folder   the firmware files of BOCHS=, where they are not installed with it
 # end

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import machines  # noqa: E402
-from harness import build, capabilities, kvm, paths  # noqa: E402
+from harness import build, capabilities, paths  # noqa: E402
 
 NO_MACHINE = machines.Machine("none")
 LEFT = pytest.StashKey()  # the tests left to make test-full: [(test, reason)]
@@ -28,7 +29,7 @@ def pytest_configure(config):
         wanted = machines.selected()
     except ValueError as error:
         pytest.exit(f"MACHINES: {error}", returncode=2)
-    why = kvm.why_not() if any(m.accel == "kvm" for m in wanted) else None
+    why = machines.why_not(wanted)
     if why:
         pytest.exit(why, returncode=2)
 
@@ -101,7 +102,8 @@ def _left_lines(left):
     """What was left to make test-full, a paragraph for each reason."""
     for reason, count in Counter(why for _, why in left).items():
         yield f"left to make test-full ({count}), {reason}:"
-        yield "    " + ", ".join(test.removeprefix("test_") for test, why in left if why == reason)
+        names = ", ".join(test.removeprefix("test_") for test, why in left if why == reason)
+        yield textwrap.fill(names, 96, initial_indent="    ", subsequent_indent="    ")
 
 
 def pytest_terminal_summary(terminalreporter, config):

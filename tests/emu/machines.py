@@ -10,7 +10,10 @@ nothing out.
 """
 
 import os
+import sys
 from dataclasses import dataclass, field
+
+from harness import kvm
 
 FIRMWARE = {
     "uefi": ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
@@ -103,3 +106,24 @@ def selected():
 def everything():
     """Whether this run leaves nothing to make test-full."""
     return bool(names_of_this_run()) or os.environ.get("TEST_FULL", "0") not in ("", "0")
+
+
+def why_not(wanted):
+    """Why this host cannot start one of these machines, in a sentence; else None."""
+    return kvm.why_not() if any(m.accel == "kvm" for m in wanted) else None
+
+
+def main():
+    """Before anything is built: are the machines of MACHINES= and MACHINE= there? 2 if not."""
+    try:
+        one = os.environ.get("MACHINE")
+        why = why_not(selected() + ([named(one)] if one else []))
+    except ValueError as error:
+        why = error
+    if why:
+        print(why, file=sys.stderr)
+    return 2 if why else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
