@@ -232,9 +232,11 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
 {
     struct vmx_cpu *cpu = &cpus[v->number];
     bool shadow = v->interrupt_shadow && v->event.type == HV_EVENT_NONE;
+    /* An NMI that goes in blocks the next by itself; an entry with both is refused. */
+    bool nmi_blocked = v->nmi_blocked && v->event.type != HV_EVENT_NMI;
     bool btf = vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF;
     struct vmx_shadow s = vmx_shadow_make(mode, v->regs.rflags, cpu->last.interruptibility,
-                                          cpu->last.pending_debug, shadow, v->nmi_blocked, btf);
+                                          cpu->last.pending_debug, shadow, nmi_blocked, btf);
 
     vmx_state_commit(&owned, v->changed, &v->regs);
     if ((v->changed & REGS_CONTROL) && (controls.cpu2 & VMX_CPU2_VPID))
