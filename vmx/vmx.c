@@ -124,6 +124,8 @@ static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
 {
     mtf = vmx_mtf_try(&features, &controls, &owned);
     log_print("step: by %s", vmx_mtf_text(mtf));
+    if (mtf == VMX_MTF_NONE)
+        return;
     if (!vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
         machine_panic("VMPTRLD failed on CPU %u", v->number);
     write_controls(v);

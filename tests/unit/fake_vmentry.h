@@ -18,6 +18,7 @@
 #include "core/debug_regs.h"
 #include "hv/compiler.h"
 #include "tests/model/memory.h"
+#include "vmx/enter.h"
 #include "vmx/features.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
@@ -190,7 +191,8 @@ static inline void check_controls(void)
         assert_int_equal(vmcs[words[i].field] & (uint32_t)capability, (uint32_t)capability);
         assert_int_equal(vmcs[words[i].field] & ~(capability >> 32), 0);
     }
-    assert_int_equal(vmcs[VMCS_EPT_POINTER] & 0x3f, 6 | 3 << 3);
+    if (vmcs[VMCS_CPU_CONTROLS2] & VMX_CPU2_EPT)
+        assert_int_equal(vmcs[VMCS_EPT_POINTER] & 0x3f, 6 | 3 << 3);
     assert_int_equal(vmcs[VMCS_LINK_POINTER], UINT64_MAX);
 }
 
@@ -246,9 +248,8 @@ static inline void check_state(void)
 }
 
 /* An entry: keeps what it was given, then does what the test wants. */
-extern const uint8_t vmx_enter_window[], vmx_enter_window_end[], vmx_enter_abandon[], vmx_exit[];
 const uint8_t vmx_enter_window[1], vmx_enter_window_end[1], vmx_enter_abandon[1], vmx_exit[1];
-unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t seen);
+const uint8_t vmx_trial[2];
 static void (*guest)(void);
 static unsigned entries;
 static uint32_t entry_error; /* VMLAUNCH or VMRESUME fails with it */
@@ -263,14 +264,12 @@ static inline void ends(uint32_t reason, uint64_t qualification, uint32_t insn_l
 
 unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t seen)
 {
-    enum { EXITED, FAILED, ABANDONED };
-
     assert_non_null(gpr);
     if (*nmis != seen)
-        return ABANDONED;
+        return VMX_ENTER_ABANDONED;
     if (entry_error) {
         vmcs[VMCS_INSN_ERROR] = entry_error;
-        return FAILED;
+        return VMX_ENTER_FAILED;
     }
     assert_int_equal(resume, launched);
     check_controls();
@@ -290,7 +289,7 @@ unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t se
         guest();
     if (!(vmcs[VMCS_EXIT_REASON] & VMX_REASON_NO_ENTRY))
         launched = true;
-    return EXITED;
+    return VMX_ENTER_EXITED;
 }
 
 /* An NMI that the host takes. */
