@@ -131,6 +131,8 @@ static enum verdict judge_death(struct vcpu *v, const struct hv_exit *exit, stru
 {
     char text[160];
 
+    if (link())
+        link()->hush(); /* what gdb answers now is no NMI that the guest would get later */
     fmt_print(text, sizeof(text), "gdbvisor: the guest's CPU %u stopped: %s at %llx (%s)",
               v->number, exit->kind == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit->kind),
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));

@@ -37,6 +37,7 @@ static const char *const *turns;
 static char pending[512], sent[16384];
 static size_t pending_at, sent_length;
 static unsigned listens, hushes;
+static bool listening;
 
 static void end(const char *why)
 {
@@ -70,17 +71,22 @@ static bool next_turn(void)
 
 static bool link_interrupted(void)
 {
-    return pending[pending_at] || next_turn();
+    if (!pending[pending_at] && !next_turn())
+        return false;
+    listening = false;
+    return true;
 }
 
 static void link_listen(void)
 {
     listens++;
+    listening = true;
 }
 
 static void link_hush(void)
 {
     hushes++;
+    listening = false;
 }
 
 static void link_poll(void)
@@ -97,8 +103,11 @@ static int link_get(void)
     return byte == '!' ? LINK_BREAK : byte;
 }
 
+/* What the other end answers may not come as an interrupt: it would be taken for the guest's NMI.
+ */
 static void link_put(const char *bytes, size_t size)
 {
+    assert_false(listening);
     assert_true(sent_length + size < sizeof(sent));
     memcpy(sent + sent_length, bytes, size);
     sent[sent_length += size] = 0;
@@ -147,6 +156,7 @@ static void session(bool has_link, bool stop_at_entry, const struct model_entry 
     pending[0] = sent[0] = 0;
     pending_at = sent_length = 0;
     listens = hushes = 0;
+    listening = false;
     halted = false;
     model_script(guest, count);
     model_script_end = script_end;
