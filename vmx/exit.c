@@ -4,12 +4,7 @@
 #include "hv/compiler.h"
 #include "vmx/vmcs.h"
 
-/* Exceptions with an error code (SDM vol. 3, "VM-Entry Controls for Event Injection"). */
-#define WITH_ERROR                                                                                 \
-    (HV_BIT(VECTOR_DF) | HV_BIT(VECTOR_TS) | HV_BIT(VECTOR_NP) | HV_BIT(VECTOR_SS) |               \
-     HV_BIT(VECTOR_GP) | HV_BIT(VECTOR_PF) | HV_BIT(VECTOR_AC))
-
-enum { TYPE_SHIFT = 8, TYPE_MASK = 7 };
+enum { TYPE_SHIFT = 8 };
 
 static void decode_exception(const struct vmx_raw_exit *raw, uint8_t vector, struct hv_exit *exit)
 {
@@ -24,7 +19,7 @@ static void decode_event(const struct vmx_raw_exit *raw, struct hv_exit *exit)
 {
     uint8_t vector = (uint8_t)raw->event;
 
-    switch (raw->event >> TYPE_SHIFT & TYPE_MASK) {
+    switch (VMX_EVENT_TYPE(raw->event)) {
     case VMX_EVENT_NMI:
         exit->kind = HV_EXIT_NMI;
         return;
@@ -177,7 +172,7 @@ uint32_t vmx_event_encode(const struct hv_event *event, bool protected_mode, uin
 
     uint32_t info = VMX_EVENT_VALID | type_of(event) << TYPE_SHIFT | event->vector;
     if (event->type == HV_EVENT_EXCEPTION && protected_mode && event->vector < 32 &&
-        (WITH_ERROR & HV_BIT(event->vector) || event->has_error)) {
+        (VMX_WITH_ERROR & HV_BIT(event->vector) || event->has_error)) {
         info |= VMX_EVENT_ERROR;
         *error = event->has_error ? event->error & 0xffff : 0;
     }
@@ -193,7 +188,7 @@ struct hv_event vmx_event_interrupted(uint32_t vectoring, uint32_t error, uint32
     event.vector = (uint8_t)vectoring;
     event.has_error = vectoring & VMX_EVENT_ERROR;
     event.error = event.has_error ? error : 0;
-    switch (vectoring >> TYPE_SHIFT & TYPE_MASK) {
+    switch (VMX_EVENT_TYPE(vectoring)) {
     case VMX_EVENT_EXTERNAL:
         event.type = HV_EVENT_EXTERNAL;
         break;

@@ -2,7 +2,14 @@
 #ifndef VMX_EXIT_H
 #define VMX_EXIT_H
 
+#include "arch/x86/registers.h"
 #include "core/vcpu.h"
+#include "hv/compiler.h"
+
+/* Exceptions with an error code (SDM vol. 3, "VM-Entry Controls for Event Injection"). */
+#define VMX_WITH_ERROR                                                                             \
+    (HV_BIT(VECTOR_DF) | HV_BIT(VECTOR_TS) | HV_BIT(VECTOR_NP) | HV_BIT(VECTOR_SS) |               \
+     HV_BIT(VECTOR_GP) | HV_BIT(VECTOR_PF) | HV_BIT(VECTOR_AC))
 
 /* The read-only data fields of one exit. */
 struct vmx_raw_exit {

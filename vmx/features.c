@@ -32,6 +32,10 @@ struct vmx_features vmx_features_read(void)
         return f;
     if (cpuid(0x80000000, 0).eax >= 0x80000001)
         f.gib_pages = cpuid(0x80000001, 0).edx & HV_BIT(26);
+    /* A processor with VMX has this leaf. */
+    uint32_t widths = cpuid(0x80000008, 0).eax;
+    f.phys_bits = widths & 0xff;
+    f.linear_bits = widths >> 8 & 0xff;
     f.feature_control = read(MSR_FEATURE_CONTROL);
     f.basic = read(MSR_VMX_BASIC);
     bool exact = f.basic & HV_BIT(BASIC_TRUE_CONTROLS);
@@ -43,6 +47,7 @@ struct vmx_features vmx_features_read(void)
         f.cpu2 = read(MSR_VMX_CPU2);
     if (f.cpu2 >> 32 & (VMX_CPU2_EPT | VMX_CPU2_VPID))
         f.ept_vpid = read(MSR_VMX_EPT_VPID);
+    f.misc = read(MSR_VMX_MISC);
     f.cr0_fixed0 = read(MSR_VMX_CR0_FIXED0);
     f.cr0_fixed1 = read(MSR_VMX_CR0_FIXED1);
     f.cr4_fixed0 = read(MSR_VMX_CR4_FIXED0);

@@ -12,6 +12,8 @@ struct vmx_features {
     uint64_t basic;
     uint64_t pin, cpu, cpu2, exit, entry; /* the TRUE ones where there are */
     uint64_t ept_vpid;
+    uint64_t misc;
+    unsigned phys_bits, linear_bits; /* of addresses */
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 

@@ -26,6 +26,9 @@ enum vmcs_field {
     VMCS_IO_BITMAP_A = 0x2000,
     VMCS_IO_BITMAP_B = 0x2002,
     VMCS_MSR_BITMAP = 0x2004,
+    VMCS_EXIT_MSR_STORE_ADDRESS = 0x2006,
+    VMCS_EXIT_MSR_LOAD_ADDRESS = 0x2008,
+    VMCS_ENTRY_MSR_LOAD_ADDRESS = 0x200a,
     VMCS_TSC_OFFSET = 0x2010,
     VMCS_EPT_POINTER = 0x201a,
     VMCS_XSS_EXITING_BITMAP = 0x202c,
@@ -128,6 +131,7 @@ enum vmx_pin {
     VMX_PIN_EXTERNAL = 1 << 0,
     VMX_PIN_NMI = 1 << 3,
     VMX_PIN_VIRTUAL_NMIS = 1 << 5,
+    VMX_PIN_TIMER = 1 << 6,
 };
 
 /* Processor-Based VM-Execution Controls: primary */
@@ -166,12 +170,18 @@ enum vmx_pin {
 #define VMX_EXIT_LOAD_PAT   (1U << 19)
 #define VMX_EXIT_SAVE_EFER  (1U << 20)
 #define VMX_EXIT_LOAD_EFER  (1U << 21)
+#define VMX_EXIT_SAVE_TIMER (1U << 22)
 
 /* VM-Entry Controls */
 #define VMX_ENTRY_LOAD_DEBUG (1U << 2)
 #define VMX_ENTRY_IA32E      (1U << 9)
+#define VMX_ENTRY_SMM        (1U << 10)
+#define VMX_ENTRY_END_DUAL   (1U << 11) /* deactivate dual-monitor treatment */
 #define VMX_ENTRY_LOAD_PAT   (1U << 14)
 #define VMX_ENTRY_LOAD_EFER  (1U << 15)
+
+/* Guest Activity State */
+enum vmx_activity { VMX_ACTIVE, VMX_HALTED, VMX_SHUT_DOWN, VMX_WAITS_FOR_SIPI };
 
 /* Guest Interruptibility State */
 enum vmx_interruptibility {
@@ -179,11 +189,13 @@ enum vmx_interruptibility {
     VMX_BLOCKED_MOV_SS = 1 << 1,
     VMX_BLOCKED_SMI = 1 << 2,
     VMX_BLOCKED_NMI = 1 << 3,
+    VMX_BLOCKED_ENCLAVE = 1 << 4,
 };
 
 /* Pending Debug Exceptions */
 #define VMX_PENDING_BS          (1ULL << 14)
 #define VMX_PENDING_BREAKPOINTS 0x100fULL /* B0-B3, and that one of them was enabled */
+#define VMX_PENDING_RTM         (1ULL << 16)
 
 /* Segment access rights */
 enum { VMX_RIGHTS_UNUSABLE = 1 << 16 };
@@ -191,6 +203,7 @@ enum { VMX_RIGHTS_UNUSABLE = 1 << 16 };
 /* Interruption information, of entry, exit and IDT vectoring alike */
 #define VMX_EVENT_VALID       (1U << 31)
 #define VMX_EVENT_ERROR       (1U << 11)
+#define VMX_EVENT_TYPE(info)  ((info) >> 8 & 7)
 #define VMX_EVENT_NMI_UNBLOCK (1U << 12) /* exit: NMI unblocking due to IRET */
 enum vmx_event_type {
     VMX_EVENT_EXTERNAL = 0,
@@ -199,6 +212,7 @@ enum vmx_event_type {
     VMX_EVENT_SOFT_INT = 4,
     VMX_EVENT_PRIVILEGED = 5, /* INT1 */
     VMX_EVENT_SOFT_EXCEPTION = 6,
+    VMX_EVENT_OTHER = 7, /* entry only: a pending MTF exit */
 };
 
 /* Basic exit reasons: appendix "VMX Basic Exit Reasons" */
@@ -223,13 +237,16 @@ enum vmx_reason {
     VMX_REASON_BAD_MSR = 34,
     VMX_REASON_MWAIT = 36,
     VMX_REASON_MTF = 37,
+    VMX_REASON_MACHINE_CHECK = 41,
     VMX_REASON_EPT_VIOLATION = 48,
     VMX_REASON_EPT_MISCONFIGURED = 49,
     VMX_REASON_INVEPT = 50,
     VMX_REASON_INVVPID = 53,
     VMX_REASON_XSETBV = 55,
 };
-#define VMX_REASON_MASK     0xffffU
+#define VMX_REASON_MASK 0xffffU
+/* Beside a reason: the entry failed. Alone, which no processor says: VMLAUNCH or VMRESUME failed.
+ */
 #define VMX_REASON_NO_ENTRY (1U << 31)
 
 /* Exit Qualification for EPT Violations */

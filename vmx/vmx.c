@@ -10,7 +10,6 @@
 #include "core/policy.h"
 #include "core/step_trap.h"
 #include "hv/compiler.h"
-#include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "vmx/bitmaps.h"
@@ -20,6 +19,7 @@
 #include "vmx/features.h"
 #include "vmx/host.h"
 #include "vmx/mtf.h"
+#include "vmx/report.h"
 #include "vmx/shadow.h"
 #include "vmx/state.h"
 #include "vmx/vmcs.h"
@@ -145,6 +145,7 @@ static void vmx_cpu_on(struct vcpu *v)
     write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
     memcpy(cpu->vmxon, &revision, sizeof(revision));
     memcpy(cpu->vmcs, &revision, sizeof(revision));
+    vmx_abort_clear(cpu->vmcs);
     if (!vmxon((hpa_t)cpu->vmxon) || !vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
         machine_panic("VMXON failed on CPU %u", v->number);
     traps_set_nmi_window((uint64_t)vmx_enter_window, (uint64_t)vmx_enter_window_end,
@@ -381,6 +382,16 @@ static void finish_exit(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *e
         exit->kind = HV_EXIT_FETCH; /* a device's interrupt waits at the same place */
 }
 
+/* VMLAUNCH or VMRESUME itself failed. */
+static void note_refusal(struct vmx_raw_exit *raw, struct hv_exit *exit)
+{
+    *raw = (struct vmx_raw_exit){.reason = VMX_REASON_NO_ENTRY,
+                                 .qualification = vmread(VMCS_INSN_ERROR)};
+    exit->kind = HV_EXIT_INVALID;
+    exit->raw.code = raw->reason;
+    exit->raw.info1 = raw->qualification;
+}
+
 static void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
 {
     struct vmx_cpu *cpu = &cpus[v->number];
@@ -400,9 +411,7 @@ static void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
         exit->kind = HV_EXIT_NMI;
         break;
     default:
-        exit->kind = HV_EXIT_INVALID;
-        exit->raw.code = VMX_REASON_NO_ENTRY;
-        exit->raw.info1 = vmread(VMCS_INSN_ERROR);
+        note_refusal(&cpu->last.raw, exit);
         break;
     }
     v->exits[exit->kind]++;
@@ -449,29 +458,9 @@ static void vmx_flush(struct vcpu *v)
 
 static void vmx_dump(struct vcpu *v, void (*line)(const char *text))
 {
-    const struct last_exit *last = &cpus[v->number].last;
-    char text[100];
-
-    fmt_print(text, sizeof(text),
-              "exit reason %x qualification %llx event %x vectoring %x error %x",
-              (unsigned)last->raw.reason, (unsigned long long)last->raw.qualification,
-              (unsigned)last->raw.event, (unsigned)vmread(VMCS_VECTORING_EVENT),
-              (unsigned)vmread(VMCS_INSN_ERROR));
-    line(text);
-    fmt_print(
-        text, sizeof(text), "cr0 %llx cr3 %llx cr4 %llx efer %llx rflags %llx",
-        (unsigned long long)vmread(VMCS_GUEST_CR0), (unsigned long long)vmread(VMCS_GUEST_CR3),
-        (unsigned long long)vmread(VMCS_GUEST_CR4), (unsigned long long)vmread(VMCS_GUEST_EFER),
-        (unsigned long long)vmread(VMCS_GUEST_RFLAGS));
-    line(text);
-    fmt_print(
-        text, sizeof(text), "cs %x base %llx rights %x  ss rights %x  tr rights %x  blocked %x",
-        (unsigned)vmread(VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS),
-        (unsigned long long)vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS),
-        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS),
-        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS),
-        (unsigned)vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_TR), (unsigned)last->interruptibility);
-    line(text);
+    vmx_report(&cpus[v->number].last.raw, &features, line);
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        vmx_report_abort(i, cpus[i].vmcs, line);
 }
 
 const struct hv_backend vmx_backend = {

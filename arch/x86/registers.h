@@ -36,9 +36,12 @@
 #define CR4_LA57       (1ULL << 12)
 #define CR4_VMXE       (1ULL << 13)
 #define CR4_SMXE       (1ULL << 14)
+#define CR4_PCIDE      (1ULL << 17)
 #define CR4_OSXSAVE    (1ULL << 18)
 #define CR4_SMEP       (1ULL << 20)
 #define CR4_SMAP       (1ULL << 21)
+#define CR4_CET        (1ULL << 23)
+#define CR4_LAM_SUP    (1ULL << 28)
 
 #define EFER_SCE   (1ULL << 0)
 #define EFER_LME   (1ULL << 8)
@@ -105,6 +108,7 @@ enum {
 #define MSR_VMX_CPU         0x00000482U
 #define MSR_VMX_EXIT        0x00000483U
 #define MSR_VMX_ENTRY       0x00000484U
+#define MSR_VMX_MISC        0x00000485U
 #define MSR_VMX_CR0_FIXED0  0x00000486U
 #define MSR_VMX_CR0_FIXED1  0x00000487U
 #define MSR_VMX_CR4_FIXED0  0x00000488U

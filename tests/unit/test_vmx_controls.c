@@ -9,30 +9,13 @@
 
 #include "arch/x86/registers.h"
 #include "hv/compiler.h"
+#include "tests/unit/vmx_haswell.h"
 #include "vmx/bitmaps.h"
 #include "vmx/controls.h"
 #include "vmx/features.h"
 #include "vmx/shadow.h"
 #include "vmx/state.h"
 #include "vmx/vmcs.h"
-
-/* A Haswell i7-4770, as Bochs has it. */
-static const struct vmx_features haswell = {
-    .vmx = true,
-    .gib_pages = true,
-    .feature_control = 5,
-    .basic = 0x00d810000000002b,
-    .pin = 0x0000007f00000016,
-    .cpu = 0xf7f9fffe04006172,
-    .cpu2 = 0x0047fff00000000,
-    .exit = 0x007fffff00036dfb,
-    .entry = 0x0000ffff000011fb,
-    .ept_vpid = 0x00000f0106334141,
-    .cr0_fixed0 = 0x80000021,
-    .cr0_fixed1 = 0xffffffff,
-    .cr4_fixed0 = 0x2000,
-    .cr4_fixed1 = 0x1727ff,
-};
 
 static void test_haswell(void **state)
 {

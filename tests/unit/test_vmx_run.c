@@ -22,10 +22,10 @@ static void test_cpu_on_off(void **state)
     (void)state;
     assert_string_equal(said, "vmxon vmclear vmptrld ");
     assert_int_equal(reg("cr0")->value, 0x80000021);
-    assert_int_equal(reg("cr4")->value, CR4_VMXE);
+    assert_int_equal(reg("cr4")->value, CR4_PAE | CR4_VMXE);
     assert_int_equal(reg("cr0")->writes, 1);
     assert_int_equal(vmcs[VMCS_HOST_CR0], 0x80000021);
-    assert_int_equal(vmcs[VMCS_HOST_CR4], CR4_VMXE);
+    assert_int_equal(vmcs[VMCS_HOST_CR4], CR4_PAE | CR4_VMXE);
     assert_int_equal(vmcs[VMCS_HOST_EFER], 0x500);
     assert_int_equal(vmcs[VMCS_HOST_PAT], 0x0007040600070406);
     assert_int_equal(vmcs[VMCS_HOST_CS_SELECTOR], HOST_CS);
@@ -35,7 +35,7 @@ static void test_cpu_on_off(void **state)
     assert_int_equal(vmcs[VMCS_HOST_RIP], (uint64_t)vmx_exit);
     vmx_backend.cpu_off(v);
     assert_string_equal(said, "vmxon vmclear vmptrld vmclear vmxoff ");
-    assert_int_equal(reg("cr4")->value, 0);
+    assert_int_equal(reg("cr4")->value, CR4_PAE);
 }
 
 /* IA32_FEATURE_CONTROL is enabled and locked where the firmware left it open, else not touched. */
