@@ -9,7 +9,10 @@
 
 enum { VMX_MSR_BITMAP_SIZE = 4096, VMX_IO_BITMAP_SIZE = 8192 };
 
-/* Rows outside the two ranges that the map covers are ignored: those MSRs always exit. */
+/*
+ * Rows outside the two ranges that the map covers are ignored: those MSRs always exit. So is
+ * EFER's: it is switched with the guest, and has no bit to hide.
+ */
 void vmx_msr_bitmap_build(uint8_t *map, const struct msr_row *rows, unsigned count);
 
 /* Both bitmaps, A and B, one behind the other: bits set for the ports that are hidden. */
