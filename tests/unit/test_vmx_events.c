@@ -1,4 +1,4 @@
-/* vmx/vmx.c: events on their way in and out, NMIs, control registers, what an exit carries out. */
+/* vmx/vmx.c: events on their way in and out, NMIs, steps, refused entries. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "core/handle.h"
 #include "core/run.h"
+#include "core/step.h"
 #include "hv/compiler.h"
 #include "tests/unit/fake_vmentry.h"
 
@@ -85,6 +85,23 @@ static void test_bp3_soft(void **state)
         assert_int_equal(given[VMCS_ENTRY_INSN_LENGTH], cases[i].length);
         assert_int_equal(given[VMCS_GUEST_RIP], RIP);
     }
+}
+
+/* WHPX-12, GEN-3: the guest's INT1 is told from a debug exception, and goes back as what it was. */
+static void test_gen3_int1(void **state)
+{
+    (void)state;
+    v->traps = TRAP_DEBUG;
+    exit_reason = VMX_REASON_EVENT;
+    exit_event = 0x80000501;
+    insn_length = 1;
+    enter(RUN_FREE);
+    assert_int_equal(out.kind, HV_EXIT_ICEBP);
+    assert_int_equal(out.insn_length, 1);
+    assert_int_equal(v->regs.rip, RIP);
+    soft(VECTOR_DB, out.insn_length);
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_ENTRY_EVENT], 0x80000501);
 }
 
 /* A delivery that an exit interrupted is done again at the next entry, and then no more. */
@@ -271,6 +288,74 @@ static void test_whpx6_fetch(void **state)
     assert_true(out.stage2.write);
 }
 
+static void page_fault_then_handler(void)
+{
+    if (entries == 1) {
+        exit_reason = VMX_REASON_EVENT;
+        exit_event = 0x80000b0e;
+        qualification = 0xdeadb000;
+    } else {
+        exit_reason = VMX_REASON_EPT_VIOLATION;
+        exit_event = 0;
+        qualification = VMX_EPT_FETCH;
+        vmcs[VMCS_GUEST_RIP] = 0x8000;
+        vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_ONE;
+    }
+    end();
+}
+
+/* WHPX-6, GEN-4, HAXM-18: a step of what faults is the delivery, and nobody has seen our TF. */
+static void test_whpx6_step_into_handler(void **state)
+{
+    struct hv_exit exit;
+
+    (void)state;
+    guest = page_fault_then_handler;
+    core_step(v, &exit);
+    assert_int_equal(exit.kind, HV_EXIT_STEP);
+    assert_int_equal(entries, 2);
+    assert_int_equal(given[VMCS_ENTRY_EVENT], 0x80000b0e);
+    assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x202);
+    assert_int_equal(given[VMCS_GUEST_PENDING_DEBUG], 0);
+    assert_int_equal(given[VMCS_GUEST_INTERRUPTIBILITY], 0);
+    assert_int_equal(given[VMCS_EXCEPTION_BITMAP], 0);
+    assert_int_equal(reg("cr2")->value, 0xdeadb000);
+    assert_int_equal(v->regs.rip, 0x8000);
+    assert_int_equal(v->regs.rflags, RFLAGS_ONE);
+}
+
+static void step_trap(void)
+{
+    exit_reason = VMX_REASON_EVENT;
+    exit_event = 0x80000301;
+    qualification = DR6_BS;
+    end();
+    vmcs[VMCS_GUEST_RIP] = RIP + 1;
+}
+
+/* WHPX-10, WHPX-11: TF is in the one entry, and out of what is left of it. */
+static void test_whpx10_step(void **state)
+{
+    struct hv_exit exit;
+
+    (void)state;
+    *model_memory(RIP) = 0x90; /* NOP */
+    guest = step_trap;
+    core_step(v, &exit);
+    assert_int_equal(exit.kind, HV_EXIT_STEP);
+    assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x302);
+    assert_int_equal(v->regs.rflags, 0x202);
+    assert_int_equal(v->event.type, HV_EVENT_NONE);
+    assert_int_equal(v->debug_regs.dr6, DR6_RESET);
+    guest = end;
+    exit_reason = VMX_REASON_CPUID;
+    exit_event = 0;
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x202);
+    assert_int_equal(given[VMCS_GUEST_PENDING_DEBUG], 0);
+    assert_int_equal(reg("dr6")->value, DR6_RESET);
+}
+
 /* USER-11: a state the processor refuses, and an instruction that fails: all is as it was. */
 static void test_user11_refused(void **state)
 {
@@ -295,155 +380,6 @@ static void test_user11_refused(void **state)
     assert_int_equal(entries, 2);
 }
 
-/* CR0.NE and CR4.VMXE are what VMX needs, and read back as the guest has them. */
-static void test_control_shadows(void **state)
-{
-    enum { FROM_RBX = 3 << 8, CLTS = 2 << 4 };
-
-    (void)state;
-    enter(RUN_FREE);
-    vcpu_need(v, REGS_CONTROL);
-    assert_int_equal(v->regs.cr0 & CR0_NE, 0);
-    assert_int_equal(v->regs.cr4, 0);
-    exit_reason = VMX_REASON_CR; /* MOV CR0, RBX with NE: tried again, and then it does not exit */
-    qualification = FROM_RBX;
-    v->regs.gpr[GPR_RBX] = CR0_PE | CR0_ET | CR0_NE;
-    enter(RUN_FREE);
-    assert_int_equal(out.kind, HV_EXIT_NONE);
-    assert_int_equal(v->regs.rip, RIP);
-    assert_int_equal(vmcs[VMCS_CR0_SHADOW] & CR0_NE, CR0_NE);
-    vcpu_need(v, REGS_CONTROL);
-    assert_int_equal(v->regs.cr0 & CR0_NE, CR0_NE);
-    uint64_t shadow = vmcs[VMCS_CR0_SHADOW];
-    qualification = CLTS;
-    enter(RUN_FREE);
-    assert_int_equal(vmcs[VMCS_CR0_SHADOW], shadow);
-    qualification = 4; /* MOV to CR4 with VMXE: #GP */
-    enter(RUN_FREE);
-    assert_int_equal(out.kind, HV_EXIT_BAD_CR);
-    assert_int_equal(core_handle(v, &out), CORE_RAISED);
-    exit_reason = VMX_REASON_CPUID;
-    enter(RUN_FREE);
-    assert_int_equal(given[VMCS_ENTRY_EVENT], 0x80000b0d);
-    assert_true(given[VMCS_GUEST_CR4] & CR4_VMXE);
-    assert_int_equal(given[VMCS_CR4_SHADOW], 0);
-}
-
-/* Registers that were changed from outside reach the VMCS; long mode goes with its control. */
-static void test_long_mode(void **state)
-{
-    (void)state;
-    enter(RUN_FREE);
-    vcpu_change(v, REGS_CONTROL | REGS_SYSCALL | REGS_TABLES);
-    v->regs.cr0 = CR0_PE | CR0_PG | CR0_NE;
-    v->regs.cr4 = CR4_PAE;
-    v->regs.efer = EFER_LME | EFER_LMA;
-    v->regs.cr2 = 0xdead;
-    v->regs.cr8 = 5;
-    v->regs.lstar = 0xffffffff81000000;
-    v->regs.sysenter_eip = 0xc0100000;
-    v->regs.gdtr = (struct hv_table){0xffff800000001000, 0x7f};
-    enter(RUN_FREE);
-    assert_true(given[VMCS_ENTRY_CONTROLS] & VMX_ENTRY_IA32E);
-    assert_int_equal(given[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE);
-    assert_int_equal(given[VMCS_GUEST_EFER], EFER_LME | EFER_LMA);
-    assert_int_equal(given[VMCS_GUEST_GDTR_BASE], 0xffff800000001000);
-    assert_int_equal(reg("cr2")->value, 0xdead);
-    assert_int_equal(reg("cr8")->value, 5);
-    assert_int_equal(*msr_value(MSR_LSTAR), 0xffffffff81000000);
-    memset(&v->regs.seg, 0xa5, sizeof(struct hv_regs) - offsetof(struct hv_regs, seg));
-    vcpu_need(v, REGS_ALL);
-    assert_int_equal(v->regs.cr4, CR4_PAE);
-    assert_int_equal(v->regs.cr0, CR0_PE | CR0_PG | CR0_NE);
-    assert_int_equal(v->regs.cr2, 0xdead);
-    assert_int_equal(v->regs.lstar, 0xffffffff81000000);
-    assert_int_equal(v->regs.sysenter_eip, 0xc0100000);
-    assert_int_equal(v->regs.gdtr.limit, 0x7f);
-    assert_int_equal(v->regs.seg[SEG_TR].attributes, 0x8b);
-    v->changed = REGS_ALL;
-    v->regs.cr0 = CR0_PE;
-    v->regs.efer = 0;
-    enter(RUN_FREE);
-    assert_int_equal(given[VMCS_ENTRY_CONTROLS] & VMX_ENTRY_IA32E, 0);
-}
-
-/* A PAE guest's PDPTEs: from memory when CR3 is changed from outside, else the guest's own. */
-static void test_pdptes(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 4; i++)
-        model_memory_put(0x4020 + 8 * i, 0x10001 + 0x1000 * i);
-    enter(RUN_FREE);
-    vcpu_change(v, REGS_CONTROL);
-    v->regs.cr0 |= CR0_PE | CR0_PG;
-    v->regs.cr4 = CR4_PAE;
-    v->regs.cr3 = 0x4028; /* its low bits have no part */
-    enter(RUN_FREE);
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(given[VMCS_GUEST_PDPTE0 + 2 * i], 0x10001 + 0x1000 * i);
-    vmcs[VMCS_GUEST_PDPTE0] = 0x77001; /* memory changed since, its registers did not */
-    vcpu_change(v, REGS_CONTROL);
-    enter(RUN_FREE);
-    assert_int_equal(given[VMCS_GUEST_PDPTE0], 0x77001);
-}
-
-/* XSETBV: what the processor would take, and #GP for what it would not. SDM vol. 2, "XSETBV". */
-static void test_xsetbv(void **state)
-{
-    static const struct {
-        uint32_t index;
-        uint64_t value;
-        bool good;
-    } cases[] = {
-        {0, 0x1, true},
-        {0, 0x3, true},
-        {0, 0x7, true},
-        {0, 0x1f, true},
-        {0, 0xe7, true},
-        {0, 0x2e7, true},
-        {0, 0x60003, true},
-        {1, 0x3, false},
-        {0, 0x0, false},
-        {0, 0x2, false},
-        {0, 0x5, false},
-        {0, 0xb, false},
-        {0, 0x13, false},
-        {0, 0x27, false},
-        {0, 0xe3, false},
-        {0, 0xa7, false},
-        {0, 0x103, false},
-        {0, 0x20003, false},
-        {0, 1ULL << 63 | 3, false},
-    };
-
-    (void)state;
-    xcr0_known = 0x602ff;
-    exit_reason = VMX_REASON_XSETBV;
-    insn_length = 3;
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
-        reg("xcr0")->value = 1;
-        v->regs.rip = RIP;
-        v->regs.gpr[GPR_RCX] = 0x700000000 | cases[i].index; /* the high halves do not count */
-        v->regs.gpr[GPR_RAX] = 0xabc00000000 | (uint32_t)cases[i].value;
-        v->regs.gpr[GPR_RDX] = 0xabc00000000 | cases[i].value >> 32;
-        enter(RUN_FREE);
-        assert_int_equal(out.kind, cases[i].good ? HV_EXIT_DONE : HV_EXIT_BAD_CR);
-        assert_int_equal(reg("xcr0")->value, cases[i].good ? cases[i].value : 1);
-        assert_int_equal(v->regs.rip, cases[i].good ? RIP + 3 : RIP);
-    }
-}
-
-/* INVD would lose what the host has written; it is carried out as WBINVD. */
-static void test_invd(void **state)
-{
-    (void)state;
-    exit_reason = VMX_REASON_INVD;
-    enter(RUN_FREE);
-    assert_int_equal(out.kind, HV_EXIT_DONE);
-    assert_int_equal(v->regs.rip, RIP + 2);
-    assert_non_null(strstr(said, "wbinvd"));
-}
-
 static unsigned lines;
 
 static void line(const char *text)
@@ -466,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_exception, setup),
         cmocka_unit_test_setup(test_bp3_soft, setup),
+        cmocka_unit_test_setup(test_gen3_int1, setup),
         cmocka_unit_test_setup(test_delivery_interrupted, setup),
         cmocka_unit_test_setup(test_event_ends_the_shadow, setup),
         cmocka_unit_test_setup(test_abandoned, setup),
@@ -473,12 +410,9 @@ int main(void)
         cmocka_unit_test_setup(test_bp30_nmis, setup),
         cmocka_unit_test_setup(test_nmi_undone, setup),
         cmocka_unit_test_setup(test_whpx6_fetch, setup),
+        cmocka_unit_test_setup(test_whpx6_step_into_handler, setup),
+        cmocka_unit_test_setup(test_whpx10_step, setup),
         cmocka_unit_test_setup(test_user11_refused, setup),
-        cmocka_unit_test_setup(test_control_shadows, setup),
-        cmocka_unit_test_setup(test_long_mode, setup),
-        cmocka_unit_test_setup(test_pdptes, setup),
-        cmocka_unit_test_setup(test_xsetbv, setup),
-        cmocka_unit_test_setup(test_invd, setup),
         cmocka_unit_test_setup(test_dump, setup),
     };
 

@@ -214,7 +214,10 @@ static void guest_leaves_flags(void)
     ends(VMX_REASON_EVENT, DR6_BD | 0x1000f, 0); /* RTM has no part in DR6's causes */
 }
 
-/* HAXM-7, HAXM-23: a #DB's cause is its qualification; the guest's DR6 keeps the guest's value. */
+/*
+ * HAXM-7, HAXM-23, GEN-2: all the causes of a #DB are in its qualification; the guest's DR6 keeps
+ * the guest's value.
+ */
 static void test_haxm7_cause(void **state)
 {
     (void)state;
