@@ -104,11 +104,16 @@ static void commit_pdptes(uint64_t cr3)
         vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i]);
 }
 
+static bool is_pae(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+    return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
+}
+
 static void commit_control(const struct vmx_owned *o, const struct hv_regs *r)
 {
-    bool pae = (r->cr0 & CR0_PG) && (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA);
+    bool was_pae = is_pae(vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_EFER));
 
-    if (pae && r->cr3 != vmread(VMCS_GUEST_CR3))
+    if (is_pae(r->cr0, r->cr4, r->efer) && !(was_pae && r->cr3 == vmread(VMCS_GUEST_CR3)))
         commit_pdptes(r->cr3);
     vmwrite(VMCS_GUEST_CR0, r->cr0 | o->cr0_on);
     vmwrite(VMCS_CR0_SHADOW, r->cr0);

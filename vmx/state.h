@@ -16,7 +16,10 @@ struct vmx_owned vmx_owned_make(uint64_t cr0_fixed0, uint64_t cr4_fixed0);
 /* Reads the groups (enum hv_reg_group) into regs; CR2, CR8 and SYSCALL's MSRs are live. */
 void vmx_state_fetch(const struct vmx_owned *owned, unsigned groups, struct hv_regs *regs);
 
-/* Writes the groups. The guest's PDPTEs are read from its memory when a PAE guest's CR3 changed. */
+/*
+ * Writes the groups. The guest's PDPTEs are read from its memory when PAE paging begins or its CR3
+ * changes by that.
+ */
 void vmx_state_commit(const struct vmx_owned *owned, unsigned groups, const struct hv_regs *regs);
 
 /* Access rights and back. Pure. A segment that is not present is unusable, but for CS and TR. */

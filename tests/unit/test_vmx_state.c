@@ -108,7 +108,7 @@ static void test_long_mode(void **state)
     assert_int_equal(given[VMCS_ENTRY_CONTROLS] & VMX_ENTRY_IA32E, 0);
 }
 
-/* A PAE guest's PDPTEs: from memory when CR3 is changed from outside, else the guest's own. */
+/* A PAE guest's PDPTEs: from memory when PAE paging or CR3 comes from outside, else its own. */
 static void test_pdptes(void **state)
 {
     (void)state;
@@ -126,6 +126,14 @@ static void test_pdptes(void **state)
     vcpu_change(v, REGS_CONTROL);
     enter(RUN_FREE);
     assert_int_equal(given[VMCS_GUEST_PDPTE0], 0x77001);
+    /* CR3 was there before; paging begins. */
+    vcpu_change(v, REGS_CONTROL);
+    v->regs.cr0 &= ~CR0_PG;
+    enter(RUN_FREE);
+    vcpu_change(v, REGS_CONTROL);
+    v->regs.cr0 |= CR0_PG;
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_GUEST_PDPTE0], 0x10001);
 }
 
 /* XSETBV: what the processor would take, and #GP for what it would not. SDM vol. 2, "XSETBV". */
