@@ -3,9 +3,12 @@
 
 usage: bench.py [--only NAME,...] [--pairs N]
 
-Sections: size, exits, boot (CPU time of QEMU, with and without gdbvisor), latency (break-in,
-steps), wire (bytes and round trips of gdb's actions). RSP_TOOLS names a folder with rspbench.py,
-whose table then is the wire section; without it a tap of our own counts two actions.
+Sections: size, exits (of a kernel boot), steps (exits of steps and break-ins), boot (CPU time of
+QEMU, with and without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's
+actions). RSP_TOOLS names a folder with rspbench.py, whose table then is the wire section in QEMU;
+elsewhere a tap of our own counts two actions.
+
+One machine of each vendor, or those that MACHINES= names; at the end their counts side by side.
 """
 
 import argparse
@@ -24,11 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "emu"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import build, paths  # noqa: E402
+from harness.bochs import BochsVm  # noqa: E402
 from harness.vm import Vm  # noqa: E402
-from machines import MACHINES  # noqa: E402
+from limits import of_exit  # noqa: E402
+from machines import MACHINES, selected  # noqa: E402
 from tap import Tap  # noqa: E402
 
-MACHINE = MACHINES[0]
+PROGRAMS = {"qemu": paths.QEMU, "bochs": paths.BOCHS}
 OPTIONS = "gdb=com2 console=com1"
 CMDLINE = "console=ttyS0 panic=-1 nokaslr"
 FIRST_LINE = "Linux version"
@@ -40,33 +45,56 @@ KNOWN = {"wire: info-registers, bytes": "docs/protocol.md, Registers, and what t
 
 
 class Table:
-    """Rows of (name, value, unit, limit); a limit is the most a value may be."""
+    """Rows of (machine, name, value, unit, limit, why); a limit is the most a value may be."""
 
     def __init__(self):
         self.rows = []
+        self.machine = ""
 
-    def add(self, name, value, unit="", limit=None):
+    def add(self, name, value, unit="", limit=None, why=""):
         """Prints the row as it comes."""
         passed = None if limit is None else value <= limit
-        self.rows.append({"name": name, "value": value, "unit": unit, "limit": limit,
-                          "passed": passed})
-        shown = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+        self.rows.append({"machine": self.machine, "name": name, "value": value, "unit": unit,
+                          "limit": limit, "why": why, "passed": passed})
         verdict = "" if passed is None else f"   at most {limit}: {'pass' if passed else 'FAIL'}"
+        if why:
+            verdict += f", {why}"
         if passed is False and name in KNOWN:
             verdict += f", known: {KNOWN[name]}"
-        print(f"{name:46} {shown:>12} {unit:9}{verdict}", flush=True)
+        print(f"{name:46} {_shown(value):>12} {unit:9}{verdict}", flush=True)
 
     def heading(self, text):
         """A line between sections."""
         print(f"-- {text}", flush=True)
 
+    def side_by_side(self):
+        """The rows that every machine can be compared by: counts and sizes, no times."""
+        machines = list(dict.fromkeys(row["machine"] for row in self.rows))
+        if len(machines) < 2:
+            return
+        values = {}
+        for row in self.rows:
+            if row["unit"] not in ("s", "ms", "%", "/s"):
+                values.setdefault(f"{row['name']} {row['unit']}".strip(), {})[row["machine"]] = \
+                    _shown(row["value"])
+        self.heading("side by side")
+        print(f"{'':46}" + "".join(f" {name:>16}" for name in machines))
+        for name, by_machine in values.items():
+            print(f"{name:46}" + "".join(f" {by_machine.get(m, '-'):>16}" for m in machines))
+
+
+def _shown(value):
+    """A value as text; no more than three digits behind the point."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
 
 class Bench:
-    """Machines in a folder of their own, ended with the bench."""
+    """Machines of one kind in a folder of their own, ended with the bench."""
 
-    def __init__(self):
+    def __init__(self, machine, table):
         self.folder = Path(tempfile.mkdtemp(prefix="hvbench"))
-        self.table = Table()
+        self.machine = machine
+        self.table = table
         self._count = 0
 
     def vm(self, boot_args, **kwargs):
@@ -74,7 +102,8 @@ class Bench:
         self._count += 1
         workdir = self.folder / str(self._count)
         workdir.mkdir()
-        return Vm(MACHINE, workdir, boot_args=boot_args, **kwargs)
+        kind = BochsVm if self.machine.emulator == "bochs" else Vm
+        return kind(self.machine, workdir, boot_args=boot_args, **kwargs)
 
     def boot(self, modules, options="", **kwargs):
         """gdbvisor with modules [(path, command line)]."""
@@ -130,22 +159,53 @@ class Bench:
         vm = self.kernel("stop=none")
         try:
             vm.wait_console(READY, 240)
-            listing = self._exits(vm)
+            rsp = vm.rsp()
+            rsp.ask("qSupported")
+            counts = self._exits(rsp)
         finally:
             vm.stop()
-        for name, count in re.findall(r"^(\S.*?)\s+(\d+)$", listing, re.MULTILINE):
-            self.table.add(f"exits, boot to init: {name}", int(count))
+        self.table.add("exits, boot to init: all together", counts.pop("total"))
+        for name, count in counts.items():
+            self.table.add(f"exits, boot to init: {name}", count, "",
+                           *of_exit(self.machine.vendor, name))
 
     @staticmethod
-    def _exits(vm):
-        rsp = vm.rsp()
-        rsp.ask("qSupported")
+    def _exits(rsp):
+        """`monitor exits`: kind -> how many."""
         text = ""
         reply = rsp.ask("qRcmd," + b"exits".hex())
         while reply.startswith("O") and reply != "OK":
             text += bytes.fromhex(reply[1:]).decode()
             reply = rsp.receive().decode()
-        return text or bytes.fromhex(reply).decode()
+        text = text or bytes.fromhex(reply).decode()
+        return {name: int(count)
+                for name, count in re.findall(r"^(\S.*?)\s+(\d+)$", text, re.MULTILINE)}
+
+    def steps(self, _args):
+        """Exits of single steps and of break-ins: counts, whatever the emulator's speed is."""
+        vm = self.tiny("hello64")
+        try:
+            rsp = vm.rsp()
+            rsp.ask("qSupported")
+            counts = [self._exits(rsp)["total"]]
+            for _ in range(100):
+                rsp.step()
+            counts.append(self._exits(rsp)["total"])
+            rsp.resume()
+            vm.wait_said("hello64: ok")
+            rsp.interrupt()
+            counts.append(self._exits(rsp)["total"])
+            for _ in range(10):
+                rsp.resume()
+                time.sleep(0.1)
+                rsp.interrupt()
+            counts.append(self._exits(rsp)["total"])
+        finally:
+            vm.stop()
+        self.table.add("single step: exits, each", (counts[1] - counts[0]) / 100, "", 2,
+                       "one trap, and one NMI at the most")
+        self.table.add("resume and break-in: exits, each", (counts[3] - counts[2]) / 10, "", 4,
+                       "an NMI for each byte that finds the guest running")
 
     def _boot_seconds(self, vm):
         """CPU time of QEMU: from power-on to power-off, and from the kernel's first line on."""
@@ -210,7 +270,7 @@ class Bench:
 
     def wire(self, _args):
         """Bytes and round trips of gdb's actions."""
-        tools = Path(RSP_TOOLS) if RSP_TOOLS else None
+        tools = Path(RSP_TOOLS) if RSP_TOOLS and self.machine.emulator == "qemu" else None
         limits = {}
         if tools and (tools / "rspbench.py").exists():
             counts = self._rspbench(tools)
@@ -227,7 +287,8 @@ class Bench:
         vm = self.tiny("hello64")
         tap = Tap(vm.gdb_socket, vm.sockets / "tap")
         marks = self.folder / "marks"
-        command = [paths.GDB, "-nx", "-q", "-batch", "-ex", f"target remote {tap.path}",
+        command = [paths.GDB, "-nx", "-q", "-batch", "-ex", "set remotetimeout 60",
+                   "-ex", f"target remote {tap.path}",
                    "-ex", f"hbreak *{vm.guest['count_loop']:#x}", "-ex", "continue",
                    "-ex", "delete", "-ex", "stepi"]
         for action in ("stepi", "info registers", "stepi"):
@@ -235,7 +296,7 @@ class Bench:
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=120)
             times = [float(line) for line in marks.read_text().split()]
-            return {name: tap.counts(times[n], times[n + 1])
+            return {f"hello64, {name}": tap.counts(times[n], times[n + 1])
                     for n, name in enumerate(("stepi", "info-registers"))}
         finally:
             tap.close()
@@ -269,8 +330,37 @@ class Bench:
         return counts
 
 
-SECTIONS = {"size": Bench.size, "exits": Bench.exits, "boot": Bench.boot_time,
-            "latency": Bench.latency, "wire": Bench.wire}
+SECTIONS = {"size": Bench.size, "exits": Bench.exits, "steps": Bench.steps,
+            "boot": Bench.boot_time, "latency": Bench.latency, "wire": Bench.wire}
+
+# Sections that are times, and where they say nothing.
+TIMES = ("boot", "latency")
+NO_TIMES = {"bochs": "times on Bochs are the emulator's own, nothing like a processor's"}
+
+
+def _machines():
+    """Those of MACHINES=; else the primary one of each vendor."""
+    if os.environ.get("MACHINES"):
+        return selected()
+    return [machine for machine in MACHINES if machine.primary and not machine.oracle]
+
+
+def _run(machine, table, args):
+    """The sections that this machine can show."""
+    if not shutil.which(PROGRAMS[machine.emulator]):
+        table.heading(f"{machine.name}: left out, there is no {PROGRAMS[machine.emulator]}")
+        return
+    table.machine = machine.name
+    bench = Bench(machine, table)
+    try:
+        for name in args.only.split(","):
+            if name in TIMES and machine.emulator in NO_TIMES:
+                table.heading(f"{machine.name}: {name}: left out, {NO_TIMES[machine.emulator]}")
+                continue
+            table.heading(f"{machine.name}: {name}")
+            SECTIONS[name](bench, args)
+    finally:
+        shutil.rmtree(bench.folder, ignore_errors=True)
 
 
 def main():
@@ -279,19 +369,17 @@ def main():
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, by name")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of boots")
     args = parser.parse_args()
-    bench = Bench()
-    try:
-        for name in args.only.split(","):
-            bench.table.heading(name)
-            SECTIONS[name](bench, args)
-    finally:
-        shutil.rmtree(bench.folder, ignore_errors=True)
+    table = Table()
+    for machine in _machines():
+        _run(machine, table, args)
+    table.side_by_side()
     out = paths.BUILD / "bench.json"
-    out.write_text(json.dumps({"machine": MACHINE.name, "rows": bench.table.rows}, indent=1) + "\n")
-    over = [row["name"] for row in bench.table.rows if row["passed"] is False]
-    print(f"-- {len(bench.table.rows)} rows in {out}"
-          + (f"; over the limit: {', '.join(over)}" if over else "; every limit kept"))
-    return 1 if any(name not in KNOWN for name in over) else 0
+    out.write_text(json.dumps({"rows": table.rows}, indent=1) + "\n")
+    over = [row for row in table.rows if row["passed"] is False]
+    names = ", ".join(f"{row['machine']}: {row['name']}" for row in over)
+    print(f"-- {len(table.rows)} rows in {out}"
+          + (f"; over the limit: {names}" if over else "; every limit kept"))
+    return 1 if any(row["name"] not in KNOWN for row in over) else 0
 
 
 if __name__ == "__main__":

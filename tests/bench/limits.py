@@ -1,0 +1,33 @@
+"""What a kernel boot without a debugger may exit for: by kind, the most, and why.
+
+The kinds are those of `monitor exits`. A kind that is not here has no reason to be, and may not be.
+How often a kernel executes CPUID or programs its I/O APIC is its own affair; the numbers are a
+Debian kernel's, doubled.
+"""
+
+TABLE = "table-listed: "
+NO_BITMAP = "table-listed, or an MSR that no bitmap covers"
+
+_BOTH = {
+    "nmi": (40, "gdb's own first bytes, when the counts are read"),
+    "rdmsr": (10, NO_BITMAP),
+    "wrmsr": (10, NO_BITMAP),
+    "port i/o": (12, TABLE + "the ports of the debug UART"),
+    "mov dr": (12, TABLE + "the guest reads back its own debug registers"),
+    "stage 2": (1000, TABLE + "the page of the I/O APIC with the UART's entry"),
+    "hidden memory touched": (0, "the guest knows that it is not there"),
+}
+
+# By vendor (machines.py).
+EXITS = {
+    "svm": dict(_BOTH, cpuid=(1700, TABLE + "hides SVM")),
+    "vmx": dict(_BOTH, cpuid=(1700, "forced by VT-x"), **{
+        "none": (2, "forced by VT-x: CR0.NE is fixed to 1"),
+        "carried out": (6, "forced by VT-x: XSETBV, INVD"),
+    }),
+}
+
+
+def of_exit(vendor, kind):
+    """(the most, why) of a kind of exit."""
+    return EXITS[vendor].get(kind, (0, "nothing explains it"))
