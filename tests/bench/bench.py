@@ -75,8 +75,9 @@ class Table:
         values = {}
         for row in self.rows:
             if row["unit"] not in ("s", "ms", "%", "/s"):
-                values.setdefault(f"{row['name']} {row['unit']}".strip(), {})[row["machine"]] = \
-                    _shown(row["value"])
+                unit = "" if row["name"].endswith(row["unit"]) else f", {row['unit']}"
+                by_machine = values.setdefault(row["name"] + unit, {})
+                by_machine[row["machine"]] = _shown(row["value"])
         self.heading("side by side")
         print(f"{'':46}" + "".join(f" {name:>16}" for name in machines))
         for name, by_machine in values.items():

@@ -380,6 +380,60 @@ static void test_user11_refused(void **state)
     assert_int_equal(entries, 2);
 }
 
+static uint32_t random_state = 1;
+
+static bool toss(void)
+{
+    random_state = random_state * 1664525 + 1013904223;
+    return random_state >> 31;
+}
+
+/* An event that core may have for this CPU. */
+static struct hv_event any_event(void)
+{
+    static const uint8_t exceptions[] = {VECTOR_DB, VECTOR_UD, VECTOR_DF, VECTOR_GP, VECTOR_PF};
+    struct hv_event event = {.type = HV_EVENT_NONE};
+
+    if (toss()) {
+        event.type = HV_EVENT_EXCEPTION;
+        event.vector = exceptions[(toss() << 1 | toss()) + toss()];
+        event.has_error = event.vector == VECTOR_GP || event.vector == VECTOR_PF;
+        event.error = event.has_error ? 0x18 : 0;
+    } else if (toss()) {
+        event = (struct hv_event){.type = HV_EVENT_SOFT, .vector = VECTOR_BP, .insn_length = 1};
+    } else if (toss() && (v->regs.rflags & RFLAGS_IF)) {
+        event = (struct hv_event){.type = HV_EVENT_EXTERNAL, .vector = 0x30};
+    } else if (toss()) {
+        event = (struct hv_event){.type = HV_EVENT_NMI, .vector = 2};
+    }
+    return event;
+}
+
+/* HAXM-20, USER-11: whatever comes together, no entry is one that a processor refuses. */
+static void test_haxm20_no_entry_refused(void **state)
+{
+    static const uint32_t shadows[] = {0, VMX_BLOCKED_STI, VMX_BLOCKED_MOV_SS};
+
+    (void)state;
+    for (unsigned i = 0; i < 100000; i++) {
+        bool step = toss();
+        vmcs[VMCS_GUEST_DEBUGCTL] = toss() ? DEBUGCTL_BTF : 0;
+        blocked = shadows[toss() + toss()] | (toss() ? VMX_BLOCKED_NMI : 0);
+        enter(RUN_FREE);
+        v->regs.rflags = (toss() ? RFLAGS_IF : 0) | (toss() ? RFLAGS_TF : 0) | RFLAGS_ONE;
+        vcpu_change(v, REGS_CONTROL);
+        v->regs.cr0 = toss() ? CR0_PE : 0;
+        v->event = any_event();
+        if (v->event.type == HV_EVENT_NMI)
+            v->nmi_blocked = true; /* as core does before it goes in */
+        if (toss())
+            v->interrupt_shadow = false;
+        enter(v->event.type != HV_EVENT_NONE ? (step ? RUN_TO_FETCH : RUN_FREE)
+                                             : (step ? RUN_STEP : RUN_FREE));
+        assert_int_not_equal(out.kind, HV_EXIT_INVALID);
+    }
+}
+
 static unsigned lines;
 
 static void line(const char *text)
@@ -413,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup(test_whpx6_step_into_handler, setup),
         cmocka_unit_test_setup(test_whpx10_step, setup),
         cmocka_unit_test_setup(test_user11_refused, setup),
+        cmocka_unit_test_setup(test_haxm20_no_entry_refused, setup),
         cmocka_unit_test_setup(test_dump, setup),
     };
 

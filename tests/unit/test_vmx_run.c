@@ -234,6 +234,18 @@ static void test_haxm7_cause(void **state)
     assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_B(0));
 }
 
+/* GEN-1: the #DB that the guest is owed finds its cause in DR6: injection does not put it there. */
+static void test_gen1_cause_first(void **state)
+{
+    (void)state;
+    enter(RUN_FREE);
+    vcpu_raise_step(v);
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_ENTRY_EVENT], 0x80000301);
+    assert_int_equal(reg("dr6")->value, DR6_RESET | DR6_BS);
+    assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_BS);
+}
+
 static void leave_in_shadow(void)
 {
     vmcs[VMCS_GUEST_INTERRUPTIBILITY] = VMX_BLOCKED_STI;
@@ -419,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup(test_haxm8_distinct, setup),
         cmocka_unit_test_setup(test_dr6_of_the_guest, setup),
         cmocka_unit_test_setup(test_haxm7_cause, setup),
+        cmocka_unit_test_setup(test_gen1_cause_first, setup),
         cmocka_unit_test_setup(test_haxm20_shadow_kept, setup),
         cmocka_unit_test_setup(test_bp28_step, setup),
         cmocka_unit_test_setup(test_dr9_branch_trap, setup),
