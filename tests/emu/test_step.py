@@ -1,8 +1,10 @@
 """Single-stepping: one instruction at a time, and the guest never sees how."""
 
+import re
+
 import pytest
 
-from harness import capabilities
+from harness import bochs_config, capabilities
 
 # What may come after a label when it is stepped, where it is not simply the next label. A list is
 # a choice: the trap behind MOV SS comes one instruction late.
@@ -169,3 +171,28 @@ def test_step_from_the_entry(boot):
     assert places[0] == vm.guest["start"] + 1  # behind cld
     assert places == sorted(places) and len(set(places)) == 4
     assert gdb.read_int(vm.guest["boot_magic"], 4) == 0x2BADB002
+
+
+@pytest.mark.needs("vmx")
+def test_step_by_what(boot, machine):
+    """BP-27: the monitor trap flag steps where it works, and nowhere else; the log says so."""
+    console = boot("hello64").console()
+    said = re.search(r"step: by (.*)", console)[1]
+    if capabilities.why_not(machine, "mtf") is None:
+        assert said.startswith("monitor trap flag")
+    else:
+        assert said.startswith("TF (this processor has no monitor trap flag)")
+
+
+@pytest.mark.needs("bochs")
+def test_step_by_a_dead_flag(boot, machine):
+    """BP-27: a processor that offers the monitor trap flag, which Bochs 2.7 then ignores."""
+    vm = boot("steps", cpu="corei7_icelake_u")
+    works = bochs_config.version() >= capabilities.BOCHS_MENDED
+    assert ("step: by monitor trap flag" if works else
+            "step: by TF (this processor offers the monitor trap flag, but it does not fire)"
+            ) in vm.console()
+    gdb = vm.gdb()
+    entry = gdb.pc()
+    gdb.stepi()
+    assert gdb.pc() == entry + 1
