@@ -21,7 +21,8 @@ def pytest_configure(config):
     for line in ("needs(*capabilities): what the machine must be able to show",
                  "every_machine: runs on all machines, not only on each vendor's primary one",
                  "smoke: of these, the few for machines that take long to start",
-                 "long: takes minutes in the slowest emulator",
+                 "long: takes half a minute and more in the slowest emulator",
+                 "neutral: about what lies above the processor; one emulator is enough",
                  "linux: needs the Debian kernel of tools/get-kernel"):
         config.addinivalue_line("markers", line)
     config.stash[LEFT] = []

@@ -1,9 +1,10 @@
 """The machines the emulator tests run on: one list.
 
 A test says what it needs (`needs("icebp")`) and how widely it runs (`every_machine`, else only on
-the primary machine of each vendor; `smoke` among those where each start takes long). What a machine
-cannot show is asked of it (`harness/capabilities.py`) or stands in its `lacks`: such a test is
-skipped there by name, and the end of the run lists it with that reason.
+the primary machine of each vendor). `smoke`, `long` and `neutral` decide what the slow machines
+leave to `make test-full`. What a machine cannot show is asked of it (`harness/capabilities.py`) or
+stands in its `lacks`: such a test is skipped there by name, and the end of the run lists it with
+that reason.
 
 Environment: MACHINES=name,name selects; QEMU= and BOCHS= name the emulators; TEST_FULL=1 leaves
 nothing out.
@@ -58,9 +59,11 @@ class Machine:
     def left_out(self, marks):
         """Why a run without MACHINES= leaves a test with these marks to make test-full, or None."""
         if self.default == "short" and "long" in marks:
-            return "takes long in Bochs"
+            return "takes half a minute and more in Bochs"
+        if self.default == "short" and "neutral" in marks:
+            return "is above the processor, and shown in QEMU"
         if self.default == "smoke" and "smoke" not in marks:
-            return "UEFI takes long to start in Bochs"
+            return "starting UEFI takes 12 s in Bochs"
         return None
 
 

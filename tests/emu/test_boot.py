@@ -96,6 +96,7 @@ def test_boot_memory_map_has_our_hole(boot):
 
 
 @pytest.mark.parametrize("option", ["gdb=com2,9600", "gdb=io:0x2f8", "gdb=com2,57600"])
+@pytest.mark.neutral
 def test_boot_gdb_option(boot, option):
     """Other ways to name the UART, other speeds: gdb talks."""
     vm = boot("hello64", options=option)

@@ -90,18 +90,3 @@ def test_kvm_without_nesting_runs_nothing(command):
     assert done.returncode == 2
     assert kvm.why_not() in done.stdout + done.stderr
     assert "passed" not in done.stdout
-
-
-@pytest.mark.parametrize("name, full", [
-    ("qemu-svm", "qemu-svm-bios"), ("bochs-vmx", "bochs-vmx-bios"), ("kvm", "kvm"),
-    ("bochs-vmx-uefi", "bochs-vmx-uefi"),
-])
-def test_machine_names(name, full):
-    """-bios may be left out."""
-    assert machines.named(name).name == full
-
-
-def test_machine_names_unknown():
-    """An unknown one is named, with those there are."""
-    with pytest.raises(ValueError, match="no machine 'vax'; there are .*bochs-vmx-uefi"):
-        machines.named("vax")

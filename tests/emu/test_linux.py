@@ -43,6 +43,7 @@ def test_linux_boots(kernel):
 
 @pytest.mark.every_machine
 @pytest.mark.smoke
+@pytest.mark.long
 def test_linux_break_in_and_detach(kernel):
     """USER-3: Ctrl-C into the booting kernel, five times, then detach: it reaches its init."""
     vm = kernel("stop=none")
@@ -57,6 +58,7 @@ def test_linux_break_in_and_detach(kernel):
     assert "unknown reason" not in console
 
 
+@pytest.mark.long
 def test_linux_entry_start_kernel_watch(kernel, linux):
     """The session of `make demo`: entry, start_kernel, step, watchpoint, Ctrl-C, detach.
 
@@ -92,6 +94,7 @@ def test_linux_entry_start_kernel_watch(kernel, linux):
     vm.wait_console(READY, 180)
 
 
+@pytest.mark.long
 def test_bp_4_linux_int3_selftest_with_breakpoints(kernel, linux):
     """BP-4, WHPX-12: software breakpoints in the kernel while it runs its own INT3 self test."""
     symbols = linux[2]

@@ -55,6 +55,7 @@ def test_refuse_no_virtualisation_everywhere(boot, machine):
 
 @pytest.mark.parametrize("option", ["colour=red", "stop=sometimes", "guest=tape", "gdb=com9",
                                     "gdb=com2,12345678", "nonsense", "gdb=io:zz"])
+@pytest.mark.neutral
 def test_refuse_option(boot, option):
     """An unknown or malformed option is named."""
     vm = boot("hello64", options=option, wait=False)
@@ -64,6 +65,7 @@ def test_refuse_option(boot, option):
         assert option.split("=")[1].split(",")[0] in sentence
 
 
+@pytest.mark.neutral
 def test_refuse_option_on_both_lines(boot):
     """The sentence is on gdb's UART too, where the user looks first."""
     vm = boot("hello64", options="colour=red", wait=False)
@@ -71,6 +73,7 @@ def test_refuse_option_on_both_lines(boot):
     assert sentence in vm.gdb_line()
 
 
+@pytest.mark.neutral
 def test_refuse_not_with_keep_going(boot):
     """keep-going: the bad option is named and boot goes on."""
     vm = boot("hello64", options="colour=red keep-going")
@@ -78,6 +81,7 @@ def test_refuse_not_with_keep_going(boot):
     assert vm.gdb().pc() == vm.guest["start"]
 
 
+@pytest.mark.neutral
 def test_refuse_without_module(start):
     """guest=module, but there is none."""
     image = build.hypervisor_iso("gdb=com2 console=com1 guest=module", [])
@@ -116,6 +120,7 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize("name", BAD_IMAGES)
+@pytest.mark.neutral
 def test_refuse_bad_image(boot, tmp_path, name):
     """An image that is not one, or does not fit: named and refused."""
     content, words = BAD_IMAGES[name]

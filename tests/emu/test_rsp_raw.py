@@ -31,6 +31,7 @@ def _alive(rsp):
     assert rsp.ask("?").startswith("T05")
 
 
+@pytest.mark.neutral
 def test_protocol_supported(wire):
     """What is offered: 4 KiB packets, breakpoint reasons, vCont, the description."""
     _, rsp = wire
@@ -44,6 +45,7 @@ def test_protocol_supported(wire):
     assert rsp.ask("vMustReplyEmpty") == ""
 
 
+@pytest.mark.neutral
 def test_protocol_stop_reply_expedites(wire):
     """A stop reply has thread: and the three registers gdb asks for at every stop."""
     _, rsp = wire
@@ -57,6 +59,7 @@ def test_protocol_stop_reply_expedites(wire):
     assert int.from_bytes(bytes.fromhex(registers[16]), "little") == rsp.pc()
 
 
+@pytest.mark.neutral
 def test_protocol_description_in_pieces(wire):
     """qXfer in small pieces gives what one piece gives; offsets behind the end give `l`."""
     _, rsp = wire
@@ -71,6 +74,7 @@ def test_protocol_description_in_pieces(wire):
     assert rsp.ask("qXfer:features:read:other.xml:0,20")[:1] == "E"
 
 
+@pytest.mark.neutral
 def test_bp_26_bad_checksum_is_nakked(wire):
     """BP-26: a broken checksum gets '-' and nothing else; the repeat is answered."""
     _, rsp = wire
@@ -82,6 +86,7 @@ def test_bp_26_bad_checksum_is_nakked(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_bp_26_nak_retransmits(wire):
     """BP-26: '-' sends the last reply once more."""
     _, rsp = wire
@@ -94,6 +99,7 @@ def test_bp_26_nak_retransmits(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_bp_26_new_packet_discards_unacked_reply(wire):
     """BP-26: a new packet instead of an ack is answered itself."""
     _, rsp = wire
@@ -103,6 +109,7 @@ def test_bp_26_new_packet_discards_unacked_reply(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_bp_26_garbage_between_packets(wire):
     """BP-26, USER-8: noise between packets is skipped; a new $ begins a new packet."""
     _, rsp = wire
@@ -113,6 +120,7 @@ def test_bp_26_garbage_between_packets(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_bp_26_sequence_ids_are_rejected(wire):
     """BP-26: `$01:?#..` is not taken for `?`."""
     _, rsp = wire
@@ -122,6 +130,7 @@ def test_bp_26_sequence_ids_are_rejected(wire):
 
 
 @pytest.mark.parametrize("size", [4096, 4097, 5000, 20000])
+@pytest.mark.neutral
 def test_oversized_packet(wire, size):
     """A packet longer than PacketSize: no answer that pretends it was understood."""
     _, rsp = wire
@@ -148,6 +157,7 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.neutral
 def test_malformed_packets(wire):
     """Each gets an error or an empty reply as the protocol says, never OK, and changes nothing."""
     vm, rsp = wire
@@ -166,6 +176,7 @@ def test_malformed_packets(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_user_8_random_packets(wire):
     """USER-8: 300 random packets with right checksums, then noise; the stub answers on."""
     _, rsp = wire
@@ -184,6 +195,7 @@ def test_user_8_random_packets(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_user_8_hang_up_in_the_middle_of_a_packet(wire):
     """USER-8: the line is cut inside a packet and inside a reply; the next client works."""
     vm, rsp = wire
@@ -199,6 +211,7 @@ def test_user_8_hang_up_in_the_middle_of_a_packet(wire):
     _alive(third)
 
 
+@pytest.mark.neutral
 def test_write_and_read_binary(wire):
     """X with escapes and M: what went in comes out; escapes at a packet's end are refused."""
     vm, rsp = wire
@@ -214,6 +227,7 @@ def test_write_and_read_binary(wire):
     assert rsp.read(place, 16) == b"\x55\xaa" * 8
 
 
+@pytest.mark.neutral
 def test_run_length_encoding(wire):
     """A block of zeros costs a fraction of its size."""
     vm, rsp = wire
@@ -235,6 +249,7 @@ def test_registers_p_and_g(wire):
     assert rsp.ask("g") == everything
 
 
+@pytest.mark.neutral
 def test_threads(wire):
     """One CPU, thread 1; others are not alive."""
     _, rsp = wire
@@ -402,6 +417,7 @@ def test_user_9_nowhere(wire):
     _alive(rsp)
 
 
+@pytest.mark.neutral
 def test_bp_12_signals_are_advice(wire):
     """C and S with a signal resume as c and s do."""
     vm, rsp = wire
@@ -424,6 +440,7 @@ def test_plain_c_and_s_with_address(wire):
     assert rsp.pc() == vm.guest["f_many"] + 1
 
 
+@pytest.mark.neutral
 def test_raw_client_type(wire):
     """The client itself notices a wrong checksum (the tests above rely on it)."""
     _, rsp = wire

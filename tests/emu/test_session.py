@@ -75,6 +75,7 @@ def test_user_8_gdb_dies(boot, running):
     vm.wait_said("bp: ok")
 
 
+@pytest.mark.neutral
 def test_user_8_detach_ten_times(boot):
     """Sessions one after another, each with breakpoints of its own."""
     vm = boot("bp", options="stop=none")
@@ -108,6 +109,7 @@ def test_raw_detach_and_kill(boot):
     assert rsp.read_int(vm.guest["counter"]) > first
 
 
+@pytest.mark.neutral
 def test_monitor_commands(boot):
     """help lists what there is; version, regs, exits answer; nonsense is named."""
     vm = boot("hello64")
@@ -207,6 +209,7 @@ def test_user_4_triple_fault_without_gdb_waits(boot):
     assert gdb.value("$rbx") == 0x7472697065666C74
 
 
+@pytest.mark.neutral
 def test_user_9_reading_anywhere(boot):
     """USER-9: wild addresses give errors, and the guest runs on."""
     vm = boot("hello64")
