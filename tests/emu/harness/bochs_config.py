@@ -39,6 +39,9 @@ OPTIONAL = (
     "magic_break: enabled=0",
 )
 
+# By this a UEFI firmware is given ACPI tables; Bochs has it since 3.0.
+UEFI_OPTIONAL = "fw_cfg: enabled=1"
+
 # Displays that need no screen; rfb waits for nobody to look.
 DISPLAYS = ('rfb, options="timeout=0"', "nogui", "term")
 
@@ -71,6 +74,7 @@ def has_debugger():
     return "-rc filename" in help_text()
 
 
+@functools.lru_cache
 def _takes(line):
     """Whether this Bochs knows a line of configuration (it ends when nobody answers its menu)."""
     return "PANIC" not in _said_by("-n", line)
@@ -112,7 +116,10 @@ def write(folder, machine, *, cdrom, memory, tiny, serial, cpu=None):
     text = CONFIG.format(memory=memory, rom=rom, vga_rom=_vga_rom(), cdrom=cdrom,
                          cpu=cpu or machine.cpu,
                          ips=IPS_TINY if tiny else IPS_SYSTEM, log=folder / "bochs.log")
-    text += "".join(f"{line}\n" for line in own_lines())
+    lines = own_lines()
+    if machine.firmware == "uefi" and _takes(UEFI_OPTIONAL):
+        lines = [*lines, UEFI_OPTIONAL]
+    text += "".join(f"{line}\n" for line in lines)
     text += "".join(f"{port}: enabled=1, {what}\n" for port, what in serial.items())
     (folder / "bochsrc").write_text(text, encoding="ascii")
     command = [BOCHS, "-q", "-f", str(folder / "bochsrc")]
