@@ -122,7 +122,7 @@ class Vm:
                     raise VmError(f"waiting for {what}, but: "
                                   f"{console[console.index(bad):].splitlines()[0]}")
             if not running and not dead_is_fine:
-                raise VmError(f"QEMU ended ({self.process.returncode}) while waiting for {what}")
+                raise VmError(f"the emulator ended ({self.process.returncode}), waiting for {what}")
             if time.monotonic() > deadline:
                 raise VmError(f"waited {timeout * self.machine.slowness:.0f} s for {what}")
             time.sleep(0.05)
