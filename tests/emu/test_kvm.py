@@ -78,7 +78,7 @@ def test_kvm_command_line(tmp_path):
 @pytest.mark.skipif(kvm.why_not() is None, reason="nesting is on here")
 @pytest.mark.parametrize("command", [
     [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/emu"],
-    [sys.executable, "tests/emu/machines.py"],
+    ["tools/run-pytest", "tests/gdb", "tests/emu"],
     ["tools/run"],
     ["tools/demo"],
 ])
