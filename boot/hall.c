@@ -3,6 +3,7 @@
 #include "arch/x86/descriptors.h"
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
+#include "boot/backends.h"
 #include "boot/console.h"
 #include "boot/gdb_uart.h"
 #include "boot/load_guest.h"
@@ -19,17 +20,12 @@
 #include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
-#include "svm/svm.h"
-#include "vmx/vmx.h"
 
 static struct boot_options options;
 static struct memory_map guest_map;
 static struct mtrr_values types;
 static struct guest_memory_config guest_config;
 static struct debug_config debug_config;
-
-/* Every backend there is: the one of the processor's maker is taken. */
-static const struct hv_backend *const backends[] = {&svm_backend, &vmx_backend};
 
 static void take_host(const struct boot_info *info)
 {
@@ -88,13 +84,9 @@ static void read_options(const struct boot_info *info)
 
 static void choose_backend(void)
 {
-    const struct hv_backend *ours = NULL;
+    const struct hv_backend *ours = backends_find();
     char text[80];
 
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(backends) && !ours; i++) {
-        if (backends[i]->maker())
-            ours = backends[i];
-    }
     if (!ours)
         refuse_start("this processor's maker builds neither AMD SVM nor Intel VT-x.");
     const char *reason = ours->present();
@@ -110,7 +102,7 @@ static void build_stage2(const struct boot_info *info)
     hpa_t pool = info->self_start + image_size();
     struct stage2_config config = {.format = hv_backend->stage2,
                                    .phys_bits = platform_phys_bits(),
-                                   .gib_pages = platform_gib_pages(),
+                                   .gib_pages = hv_backend->gib_pages(),
                                    .pool = pool,
                                    .pool_size = info->self_start + info->self_size - pool};
     struct mediator self = {info->self_start, info->self_start + info->self_size, false, NULL,

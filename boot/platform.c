@@ -31,11 +31,6 @@ unsigned platform_phys_bits(void)
     return cpuid(0x80000008, 0).eax & 0xff;
 }
 
-bool platform_gib_pages(void)
-{
-    return cpuid(0x80000001, 0).edx & HV_BIT(26);
-}
-
 uint32_t platform_apic_id(void)
 {
     return cpuid(1, 0).ebx >> 24;

@@ -10,7 +10,6 @@
 
 /* The physical address bits of this processor (CPUID Fn8000_0008). */
 unsigned platform_phys_bits(void);
-bool platform_gib_pages(void);
 
 /* The memory types that the firmware has set. */
 void platform_memory_types(struct mtrr_values *types);

@@ -26,6 +26,9 @@ struct hv_backend {
     /* How this vendor's stage-2 entries look. */
     const struct stage2_format *stage2;
 
+    /* Has stage 2 pages of 1 GiB? Asked before there is a trap handler. */
+    bool (*gib_pages)(void);
+
     /* Turns the extension on, on this CPU, for the guest CPU v. */
     void (*cpu_on)(struct vcpu *v);
     void (*cpu_off)(struct vcpu *v);

@@ -14,11 +14,12 @@ static enum core_result handle_cpuid(struct vcpu *v, const struct hv_exit *exit)
 {
     uint64_t *gpr = v->regs.gpr;
     uint32_t leaf = (uint32_t)gpr[GPR_RAX];
-    struct cpuid_result r = cpuid(leaf, (uint32_t)gpr[GPR_RCX]);
+    uint32_t subleaf = (uint32_t)gpr[GPR_RCX];
+    struct cpuid_result r = cpuid(leaf, subleaf);
     struct cpuid_words words = {r.eax, r.ebx, r.ecx, r.edx};
 
     vcpu_need(v, REGS_CONTROL);
-    words = cpuid_policy(leaf, words, v->regs.cr4);
+    words = cpuid_policy(leaf, subleaf, words, v->regs.cr4);
     gpr[GPR_RAX] = words.eax;
     gpr[GPR_RBX] = words.ebx;
     gpr[GPR_RCX] = words.ecx;

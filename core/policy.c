@@ -8,8 +8,9 @@
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
     {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE}, /* no other CPU is to be started */
-    {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* as without VMX */
+    {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* VMX is off */
     {MSR_VMX_BASIC, MSR_VMX_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},      /* no VMX: no such MSRs */
+    {MSR_RTIT_FIRST, MSR_RTIT_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},    /* Intel PT is hidden */
     {MSR_EFER, MSR_EFER, MSR_TRAP_READ | MSR_TRAP_WRITE},               /* SVME is ours, hidden */
     {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE},             /* no SVM: no such MSR */
     {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* ours */
@@ -37,11 +38,12 @@ static uint64_t efer_known(void)
     return known;
 }
 
-/* MSRs of virtualisation, which is hidden: there are none. */
+/* Of what is hidden there are no MSRs; IA32_FEATURE_CONTROL, which has more in it, is locked. */
 static bool is_hidden(uint32_t msr)
 {
     return msr == MSR_FEATURE_CONTROL || (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_LAST) ||
-           msr == MSR_VM_CR || msr == MSR_VM_HSAVE_PA || msr == MSR_SVM_KEY;
+           (msr >= MSR_RTIT_FIRST && msr <= MSR_RTIT_LAST) || msr == MSR_VM_CR ||
+           msr == MSR_VM_HSAVE_PA || msr == MSR_SVM_KEY;
 }
 
 static bool write_efer(struct vcpu *v, uint64_t value)
@@ -63,6 +65,11 @@ bool msr_policy_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_EFER:
         vcpu_need(v, REGS_CONTROL);
         *value = v->regs.efer;
+        return true;
+    case MSR_FEATURE_CONTROL:
+        if (!rdmsr_safe(msr, value))
+            return false;
+        *value = (*value & ~FEATURE_CONTROL_VIRT) | FEATURE_CONTROL_LOCK;
         return true;
     default:
         return !is_hidden(msr) && rdmsr_safe(msr, value);
@@ -131,32 +138,55 @@ void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
         *value = result;
 }
 
-struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t guest_cr4)
+/* SDM vol. 2 and APM vol. 3, "CPUID". */
+static const struct cpuid_row cpuid_rows[] = {
+    {1, CPUID_ANY_SUBLEAF, {.ecx = HV_BIT(5) | HV_BIT(6)}},           /* VMX, SMX */
+    {0x80000001, CPUID_ANY_SUBLEAF, {.ecx = HV_BIT(2) | HV_BIT(12)}}, /* SVM, SKINIT */
+    {0x8000000a, CPUID_ANY_SUBLEAF, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
+};
+static const struct cpuid_row *backend_rows;
+static unsigned backend_row_count;
+
+void cpuid_policy_hide(const struct cpuid_row *rows, unsigned count)
 {
+    backend_rows = rows;
+    backend_row_count = count;
+}
+
+static void hide(const struct cpuid_row *rows, unsigned count, uint32_t leaf, uint32_t subleaf,
+                 struct cpuid_words *seen)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct cpuid_words *bits = &rows[i].bits;
+
+        if (rows[i].leaf != leaf ||
+            (rows[i].subleaf != subleaf && rows[i].subleaf != CPUID_ANY_SUBLEAF))
+            continue;
+        seen->eax &= ~bits->eax;
+        seen->ebx &= ~bits->ebx;
+        seen->ecx &= ~bits->ecx;
+        seen->edx &= ~bits->edx;
+    }
+}
+
+/* A bit that mirrors the guest's CR4: the instruction ran with ours. */
+static void mirror(uint32_t *word, unsigned bit, uint64_t on)
+{
+    *word = (*word & ~(uint32_t)HV_BIT(bit)) | (on ? (uint32_t)HV_BIT(bit) : 0);
+}
+
+struct cpuid_words cpuid_policy(uint32_t leaf, uint32_t subleaf, struct cpuid_words real,
+                                uint64_t guest_cr4)
+{
+    enum { OSXSAVE = 27, OSPKE = 4 };
     struct cpuid_words seen = real;
 
-    switch (leaf) {
-    case 1:
-        seen.ecx &= ~(uint32_t)(HV_BIT(5) | HV_BIT(6)); /* VMX, SMX */
-        /* OSXSAVE mirrors the guest's CR4, the instruction ran with ours */
-        seen.ecx &= ~(uint32_t)HV_BIT(27);
-        if (guest_cr4 & CR4_OSXSAVE)
-            seen.ecx |= (uint32_t)HV_BIT(27);
-        break;
-    case 7: /* and so does OSPKE */
-        seen.ecx &= ~(uint32_t)HV_BIT(4);
-        if (guest_cr4 & HV_BIT(22))
-            seen.ecx |= (uint32_t)HV_BIT(4);
-        break;
-    case 0x80000001:
-        seen.ecx &= ~(uint32_t)(HV_BIT(2) | HV_BIT(12)); /* SVM, SKINIT */
-        break;
-    case 0x8000000a:
-        seen = (struct cpuid_words){0, 0, 0, 0};
-        break;
-    default:
-        break;
-    }
+    hide(cpuid_rows, HV_ARRAY_SIZE(cpuid_rows), leaf, subleaf, &seen);
+    hide(backend_rows, backend_row_count, leaf, subleaf, &seen);
+    if (leaf == 1)
+        mirror(&seen.ecx, OSXSAVE, guest_cr4 & CR4_OSXSAVE);
+    if (leaf == 7 && subleaf == 0)
+        mirror(&seen.ecx, OSPKE, guest_cr4 & CR4_PKE);
     return seen;
 }
 

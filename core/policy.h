@@ -43,8 +43,19 @@ struct cpuid_words {
     uint32_t eax, ebx, ecx, edx;
 };
 
-/* What the guest is to see of a leaf that the processor answered so. Pure. */
-struct cpuid_words cpuid_policy(uint32_t leaf, struct cpuid_words real, uint64_t guest_cr4);
+/* Bits of a leaf that the guest does not see. */
+struct cpuid_row {
+    uint32_t leaf, subleaf;
+    struct cpuid_words bits;
+};
+#define CPUID_ANY_SUBLEAF UINT32_MAX
+
+/* What a backend cannot give to a guest: these rows are hidden besides core's own. Not copied. */
+void cpuid_policy_hide(const struct cpuid_row *rows, unsigned count);
+
+/* What the guest is to see of a leaf that the processor answered so. */
+struct cpuid_words cpuid_policy(uint32_t leaf, uint32_t subleaf, struct cpuid_words real,
+                                uint64_t guest_cr4);
 
 /*
  * May XSETBV load this into XCR0? known: what CPUID.(EAX=0DH, ECX=0):EDX:EAX reports. Pure.

@@ -42,6 +42,11 @@ struct svm_features svm_features_read(void)
     return f;
 }
 
+bool svm_features_gib_pages(void)
+{
+    return cpuid(0x80000001, 0).edx & HV_BIT(26);
+}
+
 const char *svm_features_refusal(const struct svm_features *f)
 {
     if (!f->svm)

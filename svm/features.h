@@ -18,6 +18,9 @@ bool svm_features_maker(void);
 
 struct svm_features svm_features_read(void);
 
+/* Has nested paging, whose format is that of all paging, 1 GiB pages? */
+bool svm_features_gib_pages(void);
+
 /* NULL when a guest can be run; else the sentence for the person. */
 const char *svm_features_refusal(const struct svm_features *f);
 

@@ -34,6 +34,15 @@ static struct svm_features features;
 static const struct stage2_format npt_format = {
     .table = 7, .leaf = 5, .large = 0x80, .write = 2, .execute = 0, .no_execute = 1ULL << 63};
 
+/*
+ * CPUID's bits of what a guest cannot have: INVLPGB and TLBSYNC, #UD there without a control of
+ * their own; memory encryption, whose key we would have to see the guest's memory with.
+ */
+static const struct cpuid_row hidden[] = {
+    {0x80000008, CPUID_ANY_SUBLEAF, {.ebx = HV_BIT(3)}},
+    {0x8000001f, CPUID_ANY_SUBLEAF, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
+};
+
 static const char *svm_present(void)
 {
     features = svm_features_read();
@@ -58,6 +67,7 @@ static void svm_cpu_on(struct vcpu *v)
 
     svm_msrpm_build(msrpm, rows, count);
     svm_iopm_build(iopm);
+    cpuid_policy_hide(hidden, HV_ARRAY_SIZE(hidden));
     struct vmcb_control *c = &cpu->vmcb.control;
     c->iopm_base = (hpa_t)iopm;
     c->msrpm_base = (hpa_t)msrpm;
@@ -317,6 +327,7 @@ const struct hv_backend svm_backend = {
     .present = svm_present,
     .describe = svm_describe,
     .stage2 = &npt_format,
+    .gib_pages = svm_features_gib_pages,
     .cpu_on = svm_cpu_on,
     .cpu_off = svm_cpu_off,
     .reset = svm_reset,

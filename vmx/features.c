@@ -8,7 +8,7 @@
 #include "vmx/controls.h"
 #include "vmx/vmcs.h"
 
-enum { BASIC_TRUE_CONTROLS = 55, CPU_SECONDARY_ALLOWED = 63 };
+enum { BASIC_TRUE_CONTROLS = 55, CPU_SECONDARY_ALLOWED = 63, CPU2_EPT_ALLOWED = 33 };
 
 bool vmx_features_maker(void)
 {
@@ -30,8 +30,6 @@ struct vmx_features vmx_features_read(void)
     f.vmx = cpuid(1, 0).ecx & HV_BIT(5);
     if (!f.vmx)
         return f;
-    if (cpuid(0x80000000, 0).eax >= 0x80000001)
-        f.gib_pages = cpuid(0x80000001, 0).edx & HV_BIT(26);
     /* A processor with VMX has this leaf. */
     uint32_t widths = cpuid(0x80000008, 0).eax;
     f.phys_bits = widths & 0xff;
@@ -55,6 +53,20 @@ struct vmx_features vmx_features_read(void)
     return f;
 }
 
+bool vmx_features_gib_pages(void)
+{
+    return (cpuid(1, 0).ecx & HV_BIT(5)) && (rdmsr(MSR_VMX_CPU) & HV_BIT(CPU_SECONDARY_ALLOWED)) &&
+           (rdmsr(MSR_VMX_CPU2) & HV_BIT(CPU2_EPT_ALLOWED)) &&
+           (rdmsr(MSR_VMX_EPT_VPID) & VMX_EPT_1G);
+}
+
+uint64_t vmx_feature_control(uint64_t value)
+{
+    if (value & FEATURE_CONTROL_LOCK)
+        return value;
+    return value | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON;
+}
+
 static const char *ept_refusal(const struct vmx_features *f)
 {
     if (!(f->cpu2 >> 32 & VMX_CPU2_EPT))
@@ -66,12 +78,8 @@ static const char *ept_refusal(const struct vmx_features *f)
         !(f->ept_vpid & VMX_EPT_2M))
         return "this processor's EPT has no four-level tables with 2 MiB pages in write-back "
                "memory.";
-    if (f->gib_pages && !(f->ept_vpid & VMX_EPT_1G))
-        return "this processor has 1 GiB pages and its EPT has none, which gdbvisor does not "
-               "support yet.";
-    if (!(f->ept_vpid & VMX_EPT_INVEPT) ||
-        !(f->ept_vpid & (VMX_EPT_INVEPT_ONE | VMX_EPT_INVEPT_ALL)))
-        return "this processor has no INVEPT, which gdbvisor needs.";
+    if (!(f->ept_vpid & VMX_EPT_INVEPT) || !(f->ept_vpid & VMX_EPT_INVEPT_ALL))
+        return "this processor has no INVEPT of all contexts, which gdbvisor needs.";
     return NULL;
 }
 
@@ -80,8 +88,7 @@ const char *vmx_features_refusal(const struct vmx_features *f)
     if (!f->vmx)
         return "this processor has no Intel VT-x (VMX), which gdbvisor needs, or the firmware "
                "hides it: look for \"Intel Virtualization Technology\" in the firmware's setup.";
-    if ((f->feature_control & FEATURE_CONTROL_LOCK) &&
-        !(f->feature_control & FEATURE_CONTROL_VMXON))
+    if (!(vmx_feature_control(f->feature_control) & FEATURE_CONTROL_VMXON))
         return "Intel VT-x is disabled and locked (IA32_FEATURE_CONTROL): enable \"Intel "
                "Virtualization Technology\" or \"VT-x\" in the firmware's setup, then switch the "
                "machine off and on.";
@@ -91,8 +98,9 @@ const char *vmx_features_refusal(const struct vmx_features *f)
 
 size_t vmx_features_text(const struct vmx_features *f, char *text, size_t size)
 {
-    return fmt_print(text, size, "EPT%s%s%s%s", f->ept_vpid & VMX_EPT_1G ? ", 1 GiB pages" : "",
-                     f->ept_vpid & VMX_EPT_EXECUTE_ONLY ? ", execute-only" : "",
-                     f->ept_vpid & VMX_EPT_ACCESSED ? ", accessed bits" : "",
-                     f->cpu2 >> 32 & VMX_CPU2_VPID ? ", VPID" : "");
+    uint32_t cpu2 = vmx_controls_make(f).cpu2;
+
+    return fmt_print(text, size, "EPT%s%s%s", f->ept_vpid & VMX_EPT_1G ? ", 1 GiB pages" : "",
+                     f->ept_vpid & VMX_EPT_ACCESSED ? ", accessed and dirty bits" : "",
+                     cpu2 & VMX_CPU2_VPID ? ", VPID" : "");
 }

@@ -7,7 +7,6 @@
 /* SDM vol. 3, appendix "VMX Capability Reporting Facility". Raw values; 0: there is no such MSR. */
 struct vmx_features {
     bool vmx;                 /* CPUID.1:ECX.VMX */
-    bool gib_pages;           /* CPUID: the processor has 1 GiB pages */
     uint64_t feature_control; /* IA32_FEATURE_CONTROL */
     uint64_t basic;
     uint64_t pin, cpu, cpu2, exit, entry; /* the TRUE ones where there are */
@@ -17,27 +16,25 @@ struct vmx_features {
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 
-/* IA32_FEATURE_CONTROL (SDM vol. 4, "IA32_FEATURE_CONTROL") */
-enum { FEATURE_CONTROL_LOCK = 1 << 0, FEATURE_CONTROL_VMXON = 1 << 2 };
-
 /* IA32_VMX_EPT_VPID_CAP */
-#define VMX_EPT_EXECUTE_ONLY (1ULL << 0)
-#define VMX_EPT_FOUR_LEVELS  (1ULL << 6)
-#define VMX_EPT_WB           (1ULL << 14)
-#define VMX_EPT_2M           (1ULL << 16)
-#define VMX_EPT_1G           (1ULL << 17)
-#define VMX_EPT_INVEPT       (1ULL << 20)
-#define VMX_EPT_ACCESSED     (1ULL << 21)
-#define VMX_EPT_INVEPT_ONE   (1ULL << 25)
-#define VMX_EPT_INVEPT_ALL   (1ULL << 26)
-#define VMX_VPID_INVVPID     (1ULL << 32)
-#define VMX_VPID_ONE         (1ULL << 41)
-#define VMX_VPID_ALL         (1ULL << 42)
+#define VMX_EPT_FOUR_LEVELS (1ULL << 6)
+#define VMX_EPT_WB          (1ULL << 14)
+#define VMX_EPT_2M          (1ULL << 16)
+#define VMX_EPT_1G          (1ULL << 17)
+#define VMX_EPT_INVEPT      (1ULL << 20)
+#define VMX_EPT_ACCESSED    (1ULL << 21)
+#define VMX_EPT_INVEPT_ALL  (1ULL << 26)
 
 /* Processors of a maker that builds VMX. */
 bool vmx_features_maker(void);
 
 struct vmx_features vmx_features_read(void);
+
+/* Does EPT have 1 GiB pages? Reads only what CPUID promises: needs no trap handler. */
+bool vmx_features_gib_pages(void);
+
+/* Pure: what IA32_FEATURE_CONTROL is to be for VMXON; the value itself when it is locked. */
+uint64_t vmx_feature_control(uint64_t value);
 
 /* Pure: NULL when a guest can be run; else the sentence for the person. */
 const char *vmx_features_refusal(const struct vmx_features *f);

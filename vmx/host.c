@@ -17,7 +17,7 @@ uint64_t vmx_host_task_base(uint64_t gdt_base, uint16_t selector)
     return (low >> 16 & 0xffffff) | (low >> 56 & 0xff) << 24 | (high & UINT32_MAX) << 32;
 }
 
-void vmx_host_write(const struct vmx_controls *controls)
+void vmx_host_write(void)
 {
     struct table_register gdtr, idtr;
     uint16_t tr = store_tr();
@@ -40,8 +40,7 @@ void vmx_host_write(const struct vmx_controls *controls)
     vmwrite(VMCS_HOST_CR3, read_cr3());
     vmwrite(VMCS_HOST_CR4, read_cr4());
     vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-    if (controls->exit & VMX_EXIT_LOAD_PAT)
-        vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+    vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite(VMCS_HOST_SYSENTER_CS, 0);
     vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
     vmwrite(VMCS_HOST_SYSENTER_EIP, 0);

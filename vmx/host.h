@@ -2,10 +2,10 @@
 #ifndef VMX_HOST_H
 #define VMX_HOST_H
 
-#include "vmx/controls.h"
+#include "hv/types.h"
 
 /* Writes it from what this CPU has loaded now. The VMCS must be current. */
-void vmx_host_write(const struct vmx_controls *controls);
+void vmx_host_write(void);
 
 /* The base of the TSS that this selector of that GDT names. */
 uint64_t vmx_host_task_base(uint64_t gdt_base, uint16_t selector);

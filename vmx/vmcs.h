@@ -32,6 +32,7 @@ enum vmcs_field {
     VMCS_TSC_OFFSET = 0x2010,
     VMCS_EPT_POINTER = 0x201a,
     VMCS_XSS_EXITING_BITMAP = 0x202c,
+    VMCS_PCONFIG_EXITING_BITMAP = 0x203e,
 
     /* 64-bit read-only data fields */
     VMCS_GUEST_PHYSICAL_ADDRESS = 0x2400,
@@ -162,6 +163,7 @@ enum vmx_pin {
 #define VMX_CPU2_INVPCID      (1U << 12)
 #define VMX_CPU2_XSAVES       (1U << 20)
 #define VMX_CPU2_USER_WAIT    (1U << 26)
+#define VMX_CPU2_PCONFIG      (1U << 27)
 
 /* VM-Exit Controls */
 #define VMX_EXIT_SAVE_DEBUG (1U << 2)

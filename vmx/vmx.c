@@ -17,6 +17,7 @@
 #include "vmx/enter.h"
 #include "vmx/exit.h"
 #include "vmx/features.h"
+#include "vmx/hidden.h"
 #include "vmx/host.h"
 #include "vmx/mtf.h"
 #include "vmx/report.h"
@@ -51,6 +52,7 @@ static struct vmx_features features;
 static struct vmx_controls controls;
 static struct vmx_owned owned;
 static enum vmx_mtf mtf;
+static struct cpuid_row hidden[VMX_HIDDEN_MAX];
 
 /* SDM vol. 3, "EPT Translation Mechanism": R, W, X; memory type in bits 3-5 of leaves. */
 static const struct stage2_format ept_format = {
@@ -77,16 +79,12 @@ static uint64_t ept_pointer(enum hv_run_mode mode)
     return root | WRITE_BACK | LEVELS | (features.ept_vpid & VMX_EPT_ACCESSED ? ACCESSED : 0);
 }
 
+/* Of all views and VPIDs: with EPT there are no other translations, INVVPID is not needed. */
 static void flush_ept(void)
 {
-    enum { ALL_CONTEXTS = 2, SINGLE_CONTEXT = 1 };
+    enum { ALL_CONTEXTS = 2 };
 
-    if (features.ept_vpid & VMX_EPT_INVEPT_ALL) {
-        invept(ALL_CONTEXTS, 0);
-        return;
-    }
-    invept(SINGLE_CONTEXT, ept_pointer(RUN_FREE));
-    invept(SINGLE_CONTEXT, ept_pointer(RUN_TO_FETCH));
+    invept(ALL_CONTEXTS, 0);
 }
 
 static void write_controls(const struct vcpu *v)
@@ -117,6 +115,8 @@ static void write_controls(const struct vcpu *v)
         vmwrite(VMCS_VPID, v->number + 1);
     if (controls.cpu2 & VMX_CPU2_XSAVES)
         vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
+    if (controls.cpu2 & VMX_CPU2_PCONFIG)
+        vmwrite(VMCS_PCONFIG_EXITING_BITMAP, 0);
 }
 
 /* A VMCS that was launched is not the one the guest begins with. */
@@ -138,9 +138,9 @@ static void vmx_cpu_on(struct vcpu *v)
 
     controls = vmx_controls_make(&features);
     owned = vmx_owned_make(features.cr0_fixed0, features.cr4_fixed0);
+    cpuid_policy_hide(hidden, vmx_hidden_make(controls.cpu2, hidden));
     if (!(features.feature_control & FEATURE_CONTROL_LOCK))
-        wrmsr(MSR_FEATURE_CONTROL,
-              features.feature_control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
+        wrmsr(MSR_FEATURE_CONTROL, vmx_feature_control(features.feature_control));
     write_cr0(read_cr0() | features.cr0_fixed0);
     write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
     memcpy(cpu->vmxon, &revision, sizeof(revision));
@@ -154,7 +154,7 @@ static void vmx_cpu_on(struct vcpu *v)
     cpu->launched = false;
     cpu->stale = true;
     write_controls(v);
-    vmx_host_write(&controls);
+    vmx_host_write();
     try_mtf(v, cpu);
 }
 
@@ -169,8 +169,7 @@ static void vmx_reset(struct vcpu *v)
 {
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_DR7, v->live_dr7);
-    if (controls.entry & VMX_ENTRY_LOAD_PAT)
-        vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
+    vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
     cpus[v->number].last = (struct last_exit){.interruptibility = 0};
     v->changed = REGS_ALL;
 }
@@ -469,6 +468,7 @@ const struct hv_backend vmx_backend = {
     .present = vmx_present,
     .describe = vmx_describe,
     .stage2 = &ept_format,
+    .gib_pages = vmx_features_gib_pages,
     .cpu_on = vmx_cpu_on,
     .cpu_off = vmx_cpu_off,
     .reset = vmx_reset,

@@ -218,12 +218,6 @@ static inline void invept(uint64_t type, uint64_t ept_pointer)
     __asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
 }
 
-static inline void invvpid(uint64_t type, uint16_t vpid, gva_t address)
-{
-    const uint64_t descriptor[2] = {vpid, address};
-    __asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
-}
-
 /* An IRET to where we are: what an NMI (or an exit by one) holds back comes in now. */
 static inline void unblock_nmis(void)
 {

@@ -40,6 +40,7 @@
 #define CR4_OSXSAVE    (1ULL << 18)
 #define CR4_SMEP       (1ULL << 20)
 #define CR4_SMAP       (1ULL << 21)
+#define CR4_PKE        (1ULL << 22)
 #define CR4_CET        (1ULL << 23)
 #define CR4_LAM_SUP    (1ULL << 28)
 
@@ -67,6 +68,11 @@
 #define DR7_LEN(n, len) ((unsigned long long)(len) << (18 + (n)*4))
 
 #define DEBUGCTL_BTF (1ULL << 1)
+
+/* IA32_FEATURE_CONTROL */
+#define FEATURE_CONTROL_LOCK  (1ULL << 0)
+#define FEATURE_CONTROL_VMXON (1ULL << 2) /* outside of SMX */
+#define FEATURE_CONTROL_VIRT  0xff06ULL   /* all of VMX and SMX */
 
 /* Exception vectors. */
 enum {
@@ -119,7 +125,9 @@ enum {
 #define MSR_VMX_TRUE_CPU    0x0000048eU
 #define MSR_VMX_TRUE_EXIT   0x0000048fU
 #define MSR_VMX_TRUE_ENTRY  0x00000490U
-#define MSR_VMX_LAST        0x00000491U
+#define MSR_VMX_LAST        0x00000493U
+#define MSR_RTIT_FIRST      0x00000560U /* Intel PT */
+#define MSR_RTIT_LAST       0x00000587U
 #define MSR_X2APIC_FIRST    0x00000800U
 #define MSR_X2APIC_ICR      0x00000830U
 #define MSR_EFER            0xc0000080U

@@ -15,6 +15,7 @@
 /* The processor: two MSRs, ports that answer their own number, and a log of writes. */
 enum { MSR_THERE = 0x1a0, MSR_GONE = 0x1a1 };
 static uint64_t msr_value;
+static bool has_feature_control;
 static uint32_t icr_writes;
 static struct {
     uint16_t port;
@@ -42,7 +43,7 @@ struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 bool model_rdmsr(uint32_t msr, uint64_t *value)
 {
     *value = msr_value;
-    return msr == MSR_THERE;
+    return msr == MSR_THERE || (msr == MSR_FEATURE_CONTROL && has_feature_control);
 }
 
 bool model_wrmsr(uint32_t msr, uint64_t value)
@@ -90,6 +91,7 @@ static void test_user10_rows(void **state)
         {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},
         {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, 3},
         {MSR_VMX_BASIC, MSR_VMX_LAST, 3},
+        {MSR_RTIT_FIRST, MSR_RTIT_LAST, 3},
     };
 
     (void)state;
@@ -105,8 +107,8 @@ static void test_user10_rows(void **state)
 
 static void test_hidden_msrs(void **state)
 {
-    static const uint32_t hidden[] = {MSR_VM_CR,           MSR_VM_HSAVE_PA, MSR_SVM_KEY,
-                                      MSR_FEATURE_CONTROL, MSR_VMX_BASIC,   MSR_VMX_LAST};
+    static const uint32_t hidden[] = {MSR_VM_CR,    MSR_VM_HSAVE_PA, MSR_SVM_KEY,  MSR_VMX_BASIC,
+                                      MSR_VMX_LAST, MSR_RTIT_FIRST,  MSR_RTIT_LAST};
     uint64_t value;
 
     (void)state;
@@ -116,6 +118,24 @@ static void test_hidden_msrs(void **state)
         assert_false(msr_policy_write(v, hidden[i], 0));
     }
     assert_int_equal(msr_value, 0x1234); /* not touched */
+}
+
+/* IA32_FEATURE_CONTROL, where there is one: locked, without VMX and SMX, the rest as it is. */
+static void test_feature_control(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    assert_false(msr_policy_read(v, MSR_FEATURE_CONTROL, &value));
+    has_feature_control = true;
+    msr_value = 0x14ff07;
+    assert_true(msr_policy_read(v, MSR_FEATURE_CONTROL, &value));
+    assert_int_equal(value, 0x140001);
+    msr_value = 0;
+    assert_true(msr_policy_read(v, MSR_FEATURE_CONTROL, &value));
+    assert_int_equal(value, 1);
+    assert_false(msr_policy_write(v, MSR_FEATURE_CONTROL, 5));
+    has_feature_control = false;
 }
 
 static void test_other_msrs(void **state)
@@ -265,7 +285,7 @@ static void test_hide_is_bounded(void **state)
 
 static struct cpuid_words filter(uint32_t leaf, uint32_t ecx, uint64_t cr4)
 {
-    return cpuid_policy(leaf, (struct cpuid_words){0xa, 0xb, ecx, 0xd}, cr4);
+    return cpuid_policy(leaf, 0, (struct cpuid_words){0xa, 0xb, ecx, 0xd}, cr4);
 }
 
 static void test_cpuid(void **state)
@@ -281,6 +301,8 @@ static void test_cpuid(void **state)
     assert_int_equal(filter(1, 0, CR4_OSXSAVE).ecx, 1U << 27);
     assert_int_equal(filter(7, UINT32_MAX, CR4_OSXSAVE).ecx, ~(1U << 4));
     assert_int_equal(filter(7, 0, 1 << 22).ecx, 1U << 4);
+    w = (struct cpuid_words){0, 0, 0x10, 0};
+    assert_int_equal(cpuid_policy(7, 1, w, 0).ecx, 0x10); /* not of other subleaves */
     /* All else is the processor's. */
     static const uint32_t leaves[] = {0, 2, 0xd, 0x40000000, 0x80000000, 0x80000008, 0x8000001f};
     for (unsigned i = 0; i < 7; i++) {
@@ -307,11 +329,32 @@ static void test_xcr0(void **state)
     assert_false(xcr0_policy(7, 3)); /* no AVX in this processor */
 }
 
+/* A backend's rows: by leaf and subleaf, besides core's own. */
+static void test_cpuid_of_a_backend(void **state)
+{
+    static const struct cpuid_row rows[] = {{7, 1, {.eax = 2}},
+                                            {0xd, CPUID_ANY_SUBLEAF, {.ebx = 1, .edx = 4}},
+                                            {0x80000001, CPUID_ANY_SUBLEAF, {.ecx = 0x80}}};
+    static const struct cpuid_words real = {0xf, 0xf, 0xff, 0xf};
+    struct cpuid_words w;
+
+    (void)state;
+    cpuid_policy_hide(rows, 3);
+    assert_int_equal(cpuid_policy(7, 1, real, 0).eax, 0xd);
+    assert_int_equal(cpuid_policy(7, 0, real, 0).eax, 0xf);
+    w = cpuid_policy(0xd, 5, real, 0);
+    assert_true(w.eax == 0xf && w.ebx == 0xe && w.ecx == 0xff && w.edx == 0xb);
+    assert_int_equal(cpuid_policy(0x80000001, 9, real, 0).ecx, 0x7b); /* and SVM */
+    cpuid_policy_hide(NULL, 0);
+    assert_int_equal(cpuid_policy(7, 1, real, 0).eax, 0xf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user10_rows, setup),
         cmocka_unit_test_setup(test_hidden_msrs, setup),
+        cmocka_unit_test_setup(test_feature_control, setup),
         cmocka_unit_test_setup(test_other_msrs, setup),
         cmocka_unit_test_setup(test_x2apic_icr, setup),
         cmocka_unit_test_setup(test_efer_writes, setup),
@@ -321,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup(test_hide_is_bounded, setup),
         cmocka_unit_test_setup(test_cpuid, setup),
         cmocka_unit_test(test_xcr0),
+        cmocka_unit_test_setup(test_cpuid_of_a_backend, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/registers.h"
+#include "core/policy.h"
 #include "tests/unit/fake_vmrun.h"
 
 static int setup(void **state)
@@ -31,6 +32,19 @@ static void test_cpu_on_off(void **state)
     svm_backend.cpu_off(v);
     assert_int_equal(efer & EFER_SVME, 0);
     assert_int_equal(hsave, 0);
+}
+
+/* What is #UD in a guest, or cannot be shared with one, is not in its CPUID. */
+static void test_hidden_cpuid(void **state)
+{
+    static const struct cpuid_words real = {UINT32_MAX, UINT32_MAX, 0x123, 0x456};
+    struct cpuid_words w;
+
+    (void)state;
+    w = cpuid_policy(0x80000008, 0, real, 0); /* INVLPGB */
+    assert_true(w.eax == real.eax && w.ebx == ~8U && w.ecx == 0x123 && w.edx == 0x456);
+    w = cpuid_policy(0x8000001f, 0, real, 0); /* memory encryption */
+    assert_int_equal(w.eax | w.ebx | w.ecx | w.edx, 0);
 }
 
 /* The state after reset reaches the VMCB whole, and nothing is called clean. */
@@ -274,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_cpu_on_off, setup),
+        cmocka_unit_test_setup(test_hidden_cpuid, setup),
         cmocka_unit_test_setup(test_first_entry, setup),
         cmocka_unit_test_setup(test_clean_bits, setup),
         cmocka_unit_test_setup(test_no_clean_bits, setup),

@@ -1,4 +1,4 @@
-/* vmx/controls.c, features.c, bitmaps.c, shadow.c and the pure part of state.c. */
+/* vmx/bitmaps.c, shadow.c and the pure part of state.c; test_vmx_models.c has the control words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,71 +28,6 @@ static void test_haswell(void **state)
     assert_int_equal(c.cpu2, 0x10aa);
     assert_int_equal(c.exit, 0x3f6fff);
     assert_int_equal(c.entry, 0xd1ff);
-}
-
-/* What the processor demands is set, what it does not allow is not. */
-static void test_within_the_capabilities(void **state)
-{
-    (void)state;
-    for (unsigned bit = 0; bit < 32; bit++) {
-        struct vmx_features f = haswell;
-        f.cpu2 &= ~HV_BIT(bit + 32);
-        f.exit &= ~HV_BIT(bit + 32);
-        f.pin |= HV_BIT(bit) & f.pin >> 32;
-        struct vmx_controls c = vmx_controls_make(&f);
-        assert_int_equal(c.cpu2 & HV_BIT(bit), 0);
-        assert_int_equal(c.pin & (uint32_t)f.pin, (uint32_t)f.pin);
-        assert_int_equal(c.exit & ~(uint32_t)(f.exit >> 32) & ~(uint32_t)f.exit, 0);
-    }
-}
-
-static void refused(const struct vmx_features *f, const char *word)
-{
-    const char *sentence = vmx_features_refusal(f);
-
-    assert_non_null(sentence);
-    assert_non_null(strstr(sentence, word));
-}
-
-/* Each refusal by its name; IA32_FEATURE_CONTROL locked, unlocked, disabled. */
-static void test_refusals(void **state)
-{
-    struct vmx_features f = haswell;
-
-    (void)state;
-    f.feature_control = 0; /* unlocked: ours to enable */
-    assert_null(vmx_features_refusal(&f));
-    f.feature_control = 1;
-    refused(&f, "firmware's setup");
-    f = haswell;
-    f.vmx = false;
-    refused(&f, "no Intel VT-x");
-    f = haswell;
-    f.cpu2 &= ~((uint64_t)VMX_CPU2_EPT << 32);
-    refused(&f, "EPT");
-    f = haswell;
-    f.cpu2 = 0x7fULL << 32; /* Lynnfield */
-    refused(&f, "unrestricted guest");
-    f = haswell;
-    f.ept_vpid &= ~VMX_EPT_2M;
-    refused(&f, "2 MiB");
-    f = haswell;
-    f.ept_vpid &= ~VMX_EPT_1G; /* the tables were sized for them */
-    refused(&f, "1 GiB");
-    f.gib_pages = false;
-    assert_null(vmx_features_refusal(&f));
-    f = haswell;
-    f.ept_vpid &= ~VMX_EPT_INVEPT;
-    refused(&f, "INVEPT");
-    f = haswell;
-    f.pin &= ~((uint64_t)VMX_PIN_VIRTUAL_NMIS << 32);
-    refused(&f, "virtual NMIs");
-    f = haswell;
-    f.cpu |= VMX_CPU_CR3_LOAD; /* without TRUE controls it cannot be off */
-    refused(&f, "CR3");
-    f = haswell;
-    f.entry &= ~((uint64_t)VMX_ENTRY_LOAD_EFER << 32);
-    refused(&f, "EFER");
 }
 
 static bool bit_of(const uint8_t *map, unsigned bit)
@@ -184,8 +119,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_haswell),
-        cmocka_unit_test(test_within_the_capabilities),
-        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_msr_bitmap),
         cmocka_unit_test(test_haxm20_pending_debug),
         cmocka_unit_test(test_rights),

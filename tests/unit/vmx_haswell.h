@@ -6,7 +6,6 @@
 
 static const struct vmx_features haswell = {
     .vmx = true,
-    .gib_pages = true,
     .feature_control = 5,
     .basic = 0x00d810000000002b,
     .pin = 0x0000007f00000016,

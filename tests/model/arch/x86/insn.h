@@ -175,13 +175,6 @@ static inline void invept(uint64_t type, uint64_t ept_pointer)
     model_vmx("invept", type);
 }
 
-static inline void invvpid(uint64_t type, uint16_t vpid, gva_t address)
-{
-    (void)vpid;
-    (void)address;
-    model_vmx("invvpid", type);
-}
-
 static inline void unblock_nmis(void)
 {
     model_vmx("unblock_nmis", 0);
