@@ -131,11 +131,11 @@ $(BUILD)/host/stub_on_tcp: $(BUILD)/host/gcc/tests/gdb/stub_on_tcp.o $(BUILD)/ho
 
 # ---- make check --------------------------------------------------------------------------------
 
-.PHONY: check check-units check-layers check-limits check-coverage check-selftest check-headers check-format \
-        check-tidy check-cppcheck check-fuzz
+.PHONY: check check-units check-layers check-limits check-controls check-coverage \
+        check-selftest check-headers check-format check-tidy check-cppcheck check-fuzz
 
-CHECKS := check-units check-layers check-limits check-coverage check-selftest check-headers check-format \
-          check-tidy check-cppcheck check-fuzz
+CHECKS := check-units check-layers check-limits check-controls check-coverage check-selftest \
+          check-headers check-format check-tidy check-cppcheck check-fuzz
 
 # Runs a command, and shows what it printed only when it fails. $(1): where its output is kept.
 define QUIETLY
@@ -165,6 +165,9 @@ check-layers: | $(DEPS)
 
 check-limits: | $(DEPS)
 	@tools/check-limits
+
+check-controls: | $(DEPS)
+	@tools/check-controls
 
 check-coverage: | $(DEPS)
 	@$(PYTHON) tools/coverage

@@ -7,12 +7,13 @@ enum word { PIN, CPU, CPU2, EXIT, ENTRY, WORDS };
 
 /*
  * What each word has. MUST: set; MAY: set where it is allowed; TIMES: set for a time, so it must be
- * allowed and must not be demanded; NEVER: must not be demanded. `missing` is what a person is told
+ * allowed and must not be demanded; MAY_TIMES: the same where it is allowed; NEVER: must not be
+ * demanded. `missing` is what a person is told
  * when it cannot be so. All other controls are off; see demanded().
  */
 static const struct need {
     enum word word;
-    enum { MUST, MAY, TIMES, NEVER } need;
+    enum { MUST, MAY, TIMES, MAY_TIMES, NEVER } need;
     uint32_t bits;
     const char *missing;
 } needs[] = {
@@ -27,6 +28,7 @@ static const struct need {
     {CPU, TIMES, VMX_CPU_HLT, "this processor's VT-x has no HLT exiting."},
     {CPU, TIMES, VMX_CPU_MWAIT, "this processor's VT-x has no MWAIT exiting."},
     {CPU, TIMES, VMX_CPU_NMI_WINDOW, "this processor's VT-x has no NMI-window exiting."},
+    {CPU, MAY_TIMES, VMX_CPU_MTF, NULL},
     {CPU, NEVER, VMX_CPU_CR3_LOAD | VMX_CPU_CR3_STORE | VMX_CPU_CR8_LOAD | VMX_CPU_CR8_STORE,
      "this processor's VT-x cannot leave CR3 and CR8 to the guest."},
     {CPU, NEVER, VMX_CPU_INVLPG | VMX_CPU_RDPMC | VMX_CPU_RDTSC | VMX_CPU_PAUSE,
@@ -91,6 +93,7 @@ static bool is_met(const struct need *need, uint64_t value)
     case NEVER:
         return !((uint32_t)value & need->bits);
     case MAY:
+    case MAY_TIMES:
         break;
     }
     return true;
