@@ -21,6 +21,7 @@ static const char *const names[HV_EXIT_KINDS] = {
     [HV_EXIT_STEP] = "step",
     [HV_EXIT_VIRT_INSN] = "virtualisation insn",
     [HV_EXIT_SHUTDOWN] = "shutdown",
+    [HV_EXIT_TASK_SWITCH] = "task switch",
     [HV_EXIT_DONE] = "carried out",
     [HV_EXIT_BAD_CR] = "bad control register",
     [HV_EXIT_INVALID] = "invalid state",

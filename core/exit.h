@@ -21,19 +21,23 @@ enum hv_exit_kind {
     HV_EXIT_IO, /* io.* */
     HV_EXIT_HLT,
     HV_EXIT_MWAIT,
-    HV_EXIT_DR,        /* MOV to or from a debug register */
-    HV_EXIT_IRET,      /* about to execute IRET: asked for by the NMI window */
-    HV_EXIT_STAGE2,    /* stage-2 fault: stage2.* */
-    HV_EXIT_FETCH,     /* RUN_TO_FETCH: about to fetch the instruction at RIP */
-    HV_EXIT_STEP,      /* one instruction is done: debug.dr6 has what else it hit */
-    HV_EXIT_VIRT_INSN, /* an instruction of the hidden virtualisation extension */
-    HV_EXIT_SHUTDOWN,  /* triple fault */
-    HV_EXIT_DONE,      /* the backend has carried the instruction out: RIP is behind it */
-    HV_EXIT_BAD_CR,    /* a MOV to CR with reserved bits: the guest is owed #GP */
-    HV_EXIT_INVALID,   /* the processor refused the guest's state: raw.* */
-    HV_EXIT_UNKNOWN,   /* not asked for: raw.* */
+    HV_EXIT_DR,          /* MOV to or from a debug register */
+    HV_EXIT_IRET,        /* about to execute IRET: asked for by the NMI window */
+    HV_EXIT_STAGE2,      /* stage-2 fault: stage2.* */
+    HV_EXIT_FETCH,       /* RUN_TO_FETCH: about to fetch the instruction at RIP */
+    HV_EXIT_STEP,        /* one instruction is done: debug.dr6 has what else it hit */
+    HV_EXIT_VIRT_INSN,   /* an instruction of the hidden virtualisation extension */
+    HV_EXIT_SHUTDOWN,    /* triple fault */
+    HV_EXIT_TASK_SWITCH, /* a hardware task switch, not done yet: task.* */
+    HV_EXIT_DONE,        /* the backend has carried the instruction out: RIP is behind it */
+    HV_EXIT_BAD_CR,      /* a MOV to CR with reserved bits: the guest is owed #GP */
+    HV_EXIT_INVALID,     /* the processor refused the guest's state: raw.* */
+    HV_EXIT_UNKNOWN,     /* not asked for: raw.* */
     HV_EXIT_KINDS
 };
+
+/* What switches tasks: an instruction, or an event through a task gate. */
+enum hv_task_source { HV_TASK_CALL, HV_TASK_IRET, HV_TASK_JMP, HV_TASK_GATE };
 
 struct hv_exit {
     enum hv_exit_kind kind;
@@ -57,6 +61,10 @@ struct hv_exit {
             bool in;
             bool string;
         } io;
+        struct {
+            uint16_t selector; /* of the new TSS */
+            enum hv_task_source source;
+        } task;
         struct {
             gpa_t address;
             bool write, execute;

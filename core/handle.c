@@ -9,6 +9,7 @@
 #include "core/mediate.h"
 #include "core/policy.h"
 #include "core/string_io.h"
+#include "core/task_switch.h"
 
 static enum core_result handle_cpuid(struct vcpu *v, const struct hv_exit *exit)
 {
@@ -163,6 +164,8 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
         v->nmi_blocked = false; /* core_run() lets the IRET itself run before the next NMI */
         v->core_traps &= ~(unsigned)TRAP_IRET;
         return CORE_RETRY;
+    case HV_EXIT_TASK_SWITCH:
+        return task_switch(v, exit);
     case HV_EXIT_DONE:
         return CORE_DONE;
     case HV_EXIT_VIRT_INSN:
@@ -203,8 +206,9 @@ enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
     if (exit->kind != HV_EXIT_INVALID)
         v->refused = false;
 
-    /* The guest's own TF traps behind an instruction that we carried out, too. */
-    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF))
+    /* The guest's own TF traps behind an instruction that we carried out, too; that of a task
+     * behind its first. */
+    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF) && exit->kind != HV_EXIT_TASK_SWITCH)
         vcpu_raise_step(v);
     return result;
 }

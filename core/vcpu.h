@@ -52,6 +52,7 @@ enum {
     SEG_ATTR_PRESENT = 1 << 7,
     SEG_ATTR_LONG = 1 << 9,
     SEG_ATTR_DB = 1 << 10,
+    SEG_ATTR_GRANULAR = 1 << 11,
 };
 
 struct hv_table {

@@ -176,6 +176,7 @@ static enum verdict judge(struct vcpu *v, const struct hv_exit *exit, struct gdb
     case HV_EXIT_IRET:
     case HV_EXIT_FETCH:
     case HV_EXIT_VIRT_INSN:
+    case HV_EXIT_TASK_SWITCH:
     case HV_EXIT_DONE:
     case HV_EXIT_BAD_CR:
     case HV_EXIT_KINDS:

@@ -49,6 +49,21 @@ static void decode_npf(const struct vmcb *vmcb, struct hv_exit *exit)
     exit->stage2.present = info & SVM_NPF_PRESENT;
 }
 
+/* An event through a task gate is not told from CALL but by EXITINTINFO. */
+static void decode_task(const struct vmcb *vmcb, struct hv_exit *exit)
+{
+    uint64_t info = vmcb->control.exit_info2;
+
+    exit->kind = HV_EXIT_TASK_SWITCH;
+    exit->task.selector = (uint16_t)vmcb->control.exit_info1;
+    if (vmcb->control.exit_int_info & SVM_EVENT_VALID)
+        exit->task.source = HV_TASK_GATE;
+    else if (info & SVM_TASK_IRET)
+        exit->task.source = HV_TASK_IRET;
+    else
+        exit->task.source = info & SVM_TASK_JMP ? HV_TASK_JMP : HV_TASK_CALL;
+}
+
 /*
  * INT n: a processor may report INT3 and INTO, which have opcodes of their own, here too (the
  * manual says that they come as #BP and #OF).
@@ -120,6 +135,8 @@ void svm_exit_decode(const struct vmcb *vmcb, int opcode, struct hv_exit *exit)
         decode_io(vmcb, exit);
     } else if (code == SVM_EXIT_NPF) {
         decode_npf(vmcb, exit);
+    } else if (code == SVM_EXIT_TASK_SWITCH) {
+        decode_task(vmcb, exit);
     } else if (code == SVM_EXIT_SWINT) {
         decode_soft_int(vmcb, opcode, exit);
     } else {

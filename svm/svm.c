@@ -119,7 +119,8 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
         c->intercept3 |= SVM_INTERCEPT_IRET;
     if (traps & TRAP_STEP) {
         c->exceptions = ~(uint32_t)HV_BIT(VECTOR_NMI);
-        c->intercept3 |= SVM_INTERCEPT_INTN | SVM_INTERCEPT_HLT;
+        /* A task switch would keep our TF in the old task, and end it in the new one. */
+        c->intercept3 |= SVM_INTERCEPT_INTN | SVM_INTERCEPT_HLT | SVM_INTERCEPT_TASK_SWITCH;
         c->intercept4 |= SVM_INTERCEPT_ICEBP | SVM_INTERCEPT_MWAIT;
     }
     if (memcmp(&old, c, offsetof(struct vmcb_control, reserved1)) != 0)

@@ -20,6 +20,7 @@ enum svm_intercept3 {
     SVM_INTERCEPT_INVLPGA = 1 << 26,
     SVM_INTERCEPT_IOIO = 1 << 27,
     SVM_INTERCEPT_MSR = 1 << 28,
+    SVM_INTERCEPT_TASK_SWITCH = 1 << 29,
     SVM_INTERCEPT_SHUTDOWN = (int)(1U << 31),
 };
 
@@ -81,6 +82,7 @@ enum svm_exit_code {
     SVM_EXIT_INVLPGA = 0x7a,
     SVM_EXIT_IOIO = 0x7b,
     SVM_EXIT_MSR = 0x7c,
+    SVM_EXIT_TASK_SWITCH = 0x7d,
     SVM_EXIT_SHUTDOWN = 0x7f,
     SVM_EXIT_VMRUN = 0x80,
     SVM_EXIT_SKINIT = 0x86,
@@ -92,6 +94,10 @@ enum svm_exit_code {
 
 /* EXITINFO1 of a nested page fault ("Nested versus Guest Page Faults"). */
 enum svm_npf { SVM_NPF_PRESENT = 1, SVM_NPF_WRITE = 2, SVM_NPF_FETCH = 16 };
+
+/* EXITINFO2 of a task switch ("Task Switch Intercept"). */
+#define SVM_TASK_IRET (1ULL << 36)
+#define SVM_TASK_JMP  (1ULL << 38)
 
 struct vmcb_segment {
     uint16_t selector;

@@ -66,6 +66,15 @@ static void decode_ept(const struct vmx_raw_exit *raw, struct hv_exit *exit)
     exit->stage2.present = raw->qualification & VMX_EPT_ALLOWED;
 }
 
+/* SDM vol. 3, "Exit Qualification for Task Switches". */
+static void decode_task(const struct vmx_raw_exit *raw, struct hv_exit *exit)
+{
+    exit->kind = HV_EXIT_TASK_SWITCH;
+    exit->insn_length = (uint8_t)raw->insn_length;
+    exit->task.selector = (uint16_t)raw->qualification;
+    exit->task.source = (enum hv_task_source)(raw->qualification >> 30 & 3);
+}
+
 static enum hv_exit_kind plain_kind(const struct vmx_raw_exit *raw, uint32_t reason)
 {
     if (reason >= VMX_REASON_VMCALL && reason <= VMX_REASON_VMXON)
@@ -81,6 +90,8 @@ static enum hv_exit_kind plain_kind(const struct vmx_raw_exit *raw, uint32_t rea
     case VMX_REASON_GETSEC:
     case VMX_REASON_INVEPT:
     case VMX_REASON_INVVPID:
+    case VMX_REASON_SEAMCALL:
+    case VMX_REASON_TDCALL:
         return HV_EXIT_VIRT_INSN;
     case VMX_REASON_HLT:
         return HV_EXIT_HLT;
@@ -121,6 +132,9 @@ void vmx_exit_decode(const struct vmx_raw_exit *raw, struct hv_exit *exit)
         return;
     case VMX_REASON_EPT_VIOLATION:
         decode_ept(raw, exit);
+        return;
+    case VMX_REASON_TASK_SWITCH:
+        decode_task(raw, exit);
         return;
     default:
         break;

@@ -245,6 +245,8 @@ enum vmx_reason {
     VMX_REASON_INVEPT = 50,
     VMX_REASON_INVVPID = 53,
     VMX_REASON_XSETBV = 55,
+    VMX_REASON_SEAMCALL = 76,
+    VMX_REASON_TDCALL = 77,
 };
 #define VMX_REASON_MASK 0xffffU
 /* Beside a reason: the entry failed. Alone, which no processor says: VMLAUNCH or VMRESUME failed.

@@ -20,6 +20,7 @@ WORDS = {
     "hide": "hide: done",
     "irqs": "irqs: running",
     "probe": "probe: asked",
+    "tasks": "tasks: ok",
 }
 
 

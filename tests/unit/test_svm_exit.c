@@ -56,7 +56,7 @@ static void test_plain_kinds(void **state)
 /* What nobody asked for is told in raw words. */
 static void test_unknown(void **state)
 {
-    static const uint64_t codes[] = {0x00, 0x1f, 0x62, 0x77, 0x79, 0x7d, 0x87, 0x89, 0x401, 1000};
+    static const uint64_t codes[] = {0x00, 0x1f, 0x62, 0x77, 0x79, 0x7e, 0x87, 0x89, 0x401, 1000};
 
     (void)state;
     for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -126,6 +126,33 @@ static void test_io(void **state)
         assert_int_equal(out.io.in, cases[i].in);
         assert_int_equal(out.io.string, cases[i].string);
         assert_int_equal(out.insn_length, 2);
+    }
+}
+
+static void test_task_switch(void **state)
+{
+    static const struct {
+        uint64_t info2, int_info;
+        enum hv_task_source source;
+    } cases[] = {
+        {0, 0, HV_TASK_CALL},
+        {1ULL << 36, 0, HV_TASK_IRET},
+        {1ULL << 38, 0, HV_TASK_JMP},
+        {1ULL << 44 | 8, 0x80000b0d, HV_TASK_GATE},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memset(&vmcb, 0, sizeof(vmcb));
+        vmcb.control.exit_code = 0x7d;
+        vmcb.control.exit_info1 = 0x38;
+        vmcb.control.exit_info2 = cases[i].info2;
+        vmcb.control.exit_int_info = cases[i].int_info;
+        svm_exit_decode(&vmcb, -1, &out);
+        assert_int_equal(out.kind, HV_EXIT_TASK_SWITCH);
+        assert_int_equal(out.task.selector, 0x38);
+        assert_int_equal(out.task.source, cases[i].source);
+        assert_int_equal(out.insn_length, 0); /* not told */
     }
 }
 
@@ -229,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_debug),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_io),
+        cmocka_unit_test(test_task_switch),
         cmocka_unit_test(test_nested_page_fault),
         cmocka_unit_test(test_soft_interrupts),
         cmocka_unit_test(test_bp3_encode),

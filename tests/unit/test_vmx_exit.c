@@ -79,6 +79,22 @@ static void test_io_and_ept(void **state)
     assert_true(e.stage2.execute && e.stage2.present && !e.stage2.write);
 }
 
+static void test_task_switch(void **state)
+{
+    static const enum hv_task_source sources[] = {HV_TASK_CALL, HV_TASK_IRET, HV_TASK_JMP,
+                                                  HV_TASK_GATE};
+
+    (void)state;
+    for (uint64_t i = 0; i < HV_ARRAY_SIZE(sources); i++) {
+        struct hv_exit e = decode((struct vmx_raw_exit){
+            .reason = VMX_REASON_TASK_SWITCH, .qualification = i << 30 | 0xfff8, .insn_length = 7});
+        assert_int_equal(e.kind, HV_EXIT_TASK_SWITCH);
+        assert_int_equal(e.task.source, sources[i]);
+        assert_int_equal(e.task.selector, 0xfff8);
+        assert_int_equal(e.insn_length, 7);
+    }
+}
+
 static void test_plain_kinds(void **state)
 {
     static const struct {
@@ -94,6 +110,8 @@ static void test_plain_kinds(void **state)
         {VMX_REASON_INVEPT, HV_EXIT_VIRT_INSN},
         {VMX_REASON_INVVPID, HV_EXIT_VIRT_INSN},
         {VMX_REASON_GETSEC, HV_EXIT_VIRT_INSN},
+        {VMX_REASON_SEAMCALL, HV_EXIT_VIRT_INSN},
+        {VMX_REASON_TDCALL, HV_EXIT_VIRT_INSN},
         {VMX_REASON_RDMSR, HV_EXIT_MSR_READ},
         {VMX_REASON_WRMSR, HV_EXIT_MSR_WRITE},
         {VMX_REASON_XSETBV, HV_EXIT_DONE},
@@ -101,7 +119,6 @@ static void test_plain_kinds(void **state)
         {VMX_REASON_DR, HV_EXIT_DR},
         {VMX_REASON_NMI_WINDOW, HV_EXIT_NONE},
         {VMX_REASON_EXTERNAL, HV_EXIT_NONE},
-        {VMX_REASON_TASK_SWITCH, HV_EXIT_UNKNOWN},
         {VMX_REASON_EPT_MISCONFIGURED, HV_EXIT_UNKNOWN},
         {VMX_REASON_MTF, HV_EXIT_STEP},
     };
@@ -206,9 +223,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bp2_debug_events), cmocka_unit_test(test_exceptions),
-        cmocka_unit_test(test_io_and_ept),       cmocka_unit_test(test_plain_kinds),
-        cmocka_unit_test(test_bp3_encode),       cmocka_unit_test(test_encode_errors),
-        cmocka_unit_test(test_interrupted),      cmocka_unit_test(test_undone_iret),
+        cmocka_unit_test(test_io_and_ept),       cmocka_unit_test(test_task_switch),
+        cmocka_unit_test(test_plain_kinds),      cmocka_unit_test(test_bp3_encode),
+        cmocka_unit_test(test_encode_errors),    cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_undone_iret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
