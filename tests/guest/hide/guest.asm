@@ -1,6 +1,7 @@
 ; What a guest can see of a hypervisor below it. Says `hide: fail: NAME` for each thing that shows
-; and `hide: ok` when nothing did. On the bare machine cpuid-svm, cpuid-svm-leaf, efer-svme, vm-cr,
-; hole (the firmware's tables) and debug-uart (where COM2 exists) fail: there they are real.
+; and `hide: ok` when nothing did. On the bare machine cpuid-svm, cpuid-svm-leaf, efer-svme, vm-cr (or
+; cpuid-vmx-smx, feature-control, vmx-basic), hole (the firmware's tables) and debug-uart (where COM2
+; exists) fail: there they are real.
 %define GUEST_BITS 64
 %include "common.inc"
 %include "try.inc"
@@ -35,6 +36,16 @@ EXPORT main
     or eax, ecx
     or eax, edx
     EXPECT z, "cpuid-svm-leaf"
+    mov eax, 1
+    xor ecx, ecx
+    cpuid
+    test ecx, 0x60
+    EXPECT z, "cpuid-vmx-smx"
+    mov eax, 7
+    xor ecx, ecx
+    cpuid
+    test ebx, 1 << 25
+    EXPECT z, "cpuid-pt"
 
     mov ecx, EFER
     rdmsr
@@ -54,6 +65,22 @@ EXPORT main
     rdmsr
     test eax, 0x100
     EXPECT nz, "efer-lme"
+
+    ; Where there is IA32_FEATURE_CONTROL, VMX is off in it; of VMX's own there is none.
+    mov ecx, 0x3a
+    xor eax, eax
+    TRY rdmsr
+    test eax, 0xff06
+    EXPECT z, "feature-control"
+    mov ecx, 0x480
+    xor eax, eax
+    xor edx, edx
+    TRY rdmsr
+    cmp dword [fault], 13
+    je .vmx_basic
+    or eax, edx
+    EXPECT z, "vmx-basic"
+.vmx_basic:
 
     ; Without SVM there is no such register, or it says that SVM is off.
     mov ecx, VM_CR
@@ -88,6 +115,10 @@ EXPORT main
     MUST_BE_UD "stgi", stgi
     MUST_BE_UD "invlpga", invlpga
     MUST_BE_UD "skinit", skinit
+    MUST_BE_UD "vmcall", vmcall
+    MUST_BE_UD "vmlaunch", vmlaunch
+    MUST_BE_UD "vmxoff", vmxoff
+    MUST_BE_UD "getsec", getsec
 
     mov rax, dr7
     cmp rax, 0x400
