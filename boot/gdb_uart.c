@@ -11,21 +11,25 @@ static struct ns16550 uart;
 static char name[24]; /* "com1"; "" while none is open */
 static uint32_t baud;
 static int irq = -1;
+static bool listening; /* its interrupt is on */
 
 static bool interrupted(void)
 {
+    listening = false;
     return ns16550_irq_ack(&uart);
 }
 
 static void listen(void)
 {
-    if (irq >= 0)
+    listening = irq >= 0;
+    if (listening)
         ns16550_irq_enable(&uart);
 }
 
-static void hush(void)
+static bool hush(void)
 {
-    ns16550_irq_disable(&uart);
+    bool was_listening = listening;
+    return interrupted() && was_listening;
 }
 
 static void poll(void)

@@ -29,10 +29,11 @@ enum hv_exit_kind {
     HV_EXIT_VIRT_INSN,   /* an instruction of the hidden virtualisation extension */
     HV_EXIT_SHUTDOWN,    /* triple fault */
     HV_EXIT_TASK_SWITCH, /* a hardware task switch, not done yet: task.* */
-    HV_EXIT_DONE,        /* the backend has carried the instruction out: RIP is behind it */
-    HV_EXIT_BAD_CR,      /* a MOV to CR with reserved bits: the guest is owed #GP */
-    HV_EXIT_INVALID,     /* the processor refused the guest's state: raw.* */
-    HV_EXIT_UNKNOWN,     /* not asked for: raw.* */
+    HV_EXIT_INVD,
+    HV_EXIT_XSETBV,
+    HV_EXIT_BAD_CR,  /* a MOV to CR with reserved bits: the guest is owed #GP */
+    HV_EXIT_INVALID, /* the processor refused the guest's state: raw.* */
+    HV_EXIT_UNKNOWN, /* not asked for: raw.* */
     HV_EXIT_KINDS
 };
 

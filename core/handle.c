@@ -101,6 +101,21 @@ static enum core_result handle_dr(struct vcpu *v)
     return CORE_DONE;
 }
 
+static enum core_result handle_xsetbv(struct vcpu *v, const struct hv_exit *exit)
+{
+    const uint64_t *gpr = v->regs.gpr;
+    uint64_t value = (uint32_t)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+    struct cpuid_result known = cpuid(0xd, 0);
+
+    if ((uint32_t)gpr[GPR_RCX] != 0 || !xcr0_policy(value, known.eax | (uint64_t)known.edx << 32)) {
+        vcpu_raise_error(v, VECTOR_GP, 0);
+        return CORE_RAISED;
+    }
+    xsetbv0(value);
+    vcpu_skip(v, insn_length(v, exit));
+    return CORE_DONE;
+}
+
 /*
  * A processor may refuse the guest's state where a MOV to CR should have raised #GP. That is told
  * from a state that was bad before by what stands at RIP, and by not happening twice in a row.
@@ -166,8 +181,12 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
         return CORE_RETRY;
     case HV_EXIT_TASK_SWITCH:
         return task_switch(v, exit);
-    case HV_EXIT_DONE:
+    case HV_EXIT_INVD: /* without the loss of what the host has written */
+        wbinvd();
+        vcpu_skip(v, insn_length(v, exit));
         return CORE_DONE;
+    case HV_EXIT_XSETBV:
+        return handle_xsetbv(v, exit);
     case HV_EXIT_VIRT_INSN:
         vcpu_raise(v, VECTOR_UD);
         return CORE_RAISED;

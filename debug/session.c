@@ -36,6 +36,13 @@ static void feed_stub(void)
     }
 }
 
+/* A byte that came behind the exit has raised an NMI, which the guest would get later. */
+static void quiet_line(void)
+{
+    if (link() && link()->hush())
+        hv_backend->take_nmi();
+}
+
 /*
  * An NMI is ours when the line has something; then the order is: its interrupt off, its receiver
  * emptied (both by interrupted()), talk, take the pending NMI, its interrupt on. Else it is the
@@ -131,8 +138,7 @@ static enum verdict judge_death(struct vcpu *v, const struct hv_exit *exit, stru
 {
     char text[160];
 
-    if (link())
-        link()->hush(); /* what gdb answers now is no NMI that the guest would get later */
+    quiet_line(); /* what gdb answers now is no NMI that the guest would get later */
     fmt_print(text, sizeof(text), "gdbvisor: the guest's CPU %u stopped: %s at %llx (%s)",
               v->number, exit->kind == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit->kind),
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));
@@ -177,7 +183,8 @@ static enum verdict judge(struct vcpu *v, const struct hv_exit *exit, struct gdb
     case HV_EXIT_FETCH:
     case HV_EXIT_VIRT_INSN:
     case HV_EXIT_TASK_SWITCH:
-    case HV_EXIT_DONE:
+    case HV_EXIT_INVD:
+    case HV_EXIT_XSETBV:
     case HV_EXIT_BAD_CR:
     case HV_EXIT_KINDS:
         break;
@@ -242,8 +249,7 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
         /* Anything but an NMI in between has moved it on, if only to come back. */
         leaving = leaving && exit.kind == HV_EXIT_NMI;
     } while (exit.kind == HV_EXIT_NONE || judge(v, &exit, stop) == RESUME);
-    if (link())
-        link()->hush();
+    quiet_line();
     debug.stopped_at[v->number] = vcpu_linear_rip(v);
     debug.stopped[v->number] = true;
 }

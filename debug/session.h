@@ -14,7 +14,7 @@ enum { LINK_EMPTY = -1, LINK_BREAK = 256 };
 struct debug_link {
     bool (*interrupted)(void); /* first thing on an NMI: true when it was the line's own */
     void (*listen)(void);      /* last thing before the guest runs: interrupts on */
-    void (*hush)(void);        /* the guest has stopped: interrupts off */
+    bool (*hush)(void);        /* the guest has stopped: interrupts off; true: one was under way */
     void (*poll)(void);
     int (*get)(void); /* a byte, LINK_BREAK or LINK_EMPTY; never waits */
     void (*put)(const char *bytes, size_t size);

@@ -98,6 +98,8 @@ static enum hv_exit_kind plain_kind(const struct vmcb *vmcb)
         return HV_EXIT_CPUID;
     case SVM_EXIT_IRET:
         return HV_EXIT_IRET;
+    case SVM_EXIT_INVD:
+        return HV_EXIT_INVD;
     case SVM_EXIT_HLT:
         return HV_EXIT_HLT;
     case SVM_EXIT_INVLPGA:

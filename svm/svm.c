@@ -100,7 +100,8 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
     unsigned traps = v->traps | v->core_traps | (mode == RUN_STEP ? TRAP_STEP | TRAP_DR_READS : 0);
 
     c->intercept3 = SVM_INTERCEPT_NMI | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA |
-                    SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR | (uint32_t)SVM_INTERCEPT_SHUTDOWN;
+                    SVM_INTERCEPT_INVD | SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |
+                    (uint32_t)SVM_INTERCEPT_SHUTDOWN;
     c->intercept4 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD |
                     SVM_INTERCEPT_VMSAVE | SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI |
                     SVM_INTERCEPT_SKINIT;

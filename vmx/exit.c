@@ -93,13 +93,14 @@ static enum hv_exit_kind plain_kind(const struct vmx_raw_exit *raw, uint32_t rea
     case VMX_REASON_SEAMCALL:
     case VMX_REASON_TDCALL:
         return HV_EXIT_VIRT_INSN;
+    case VMX_REASON_INVD:
+        return HV_EXIT_INVD;
     case VMX_REASON_HLT:
         return HV_EXIT_HLT;
     case VMX_REASON_MWAIT:
         return HV_EXIT_MWAIT;
-    case VMX_REASON_INVD:
     case VMX_REASON_XSETBV:
-        return HV_EXIT_DONE;
+        return HV_EXIT_XSETBV;
     case VMX_REASON_CR:
         return (raw->qualification & 0xf) == 0 ? HV_EXIT_NONE : HV_EXIT_BAD_CR;
     case VMX_REASON_DR:

@@ -22,8 +22,7 @@ struct vmx_raw_exit {
 
 /*
  * What the fields tell. CR accesses: CR0 becomes HV_EXIT_NONE (see vmx_exit_cr0), CR4
- * HV_EXIT_BAD_CR: only hidden bits of it exit. XSETBV and INVD become HV_EXIT_DONE: the backend's
- * work.
+ * HV_EXIT_BAD_CR: only hidden bits of it exit.
  */
 void vmx_exit_decode(const struct vmx_raw_exit *raw, struct hv_exit *exit);
 

@@ -312,26 +312,6 @@ static void store_guest(struct vcpu *v, enum hv_run_mode mode, const struct hv_e
         v->interrupt_shadow = blocked & (VMX_BLOCKED_STI | VMX_BLOCKED_MOV_SS);
 }
 
-/* Instructions that always exit and do the same when the host does them. */
-static void carry_out(struct vcpu *v, uint32_t reason, struct hv_exit *exit)
-{
-    const uint64_t *gpr = v->regs.gpr;
-    uint64_t value = (uint32_t)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
-
-    if (reason == VMX_REASON_XSETBV) {
-        struct cpuid_result known = cpuid(0xd, 0);
-        if (gpr[GPR_RCX] & UINT32_MAX ||
-            !xcr0_policy(value, known.eax | (uint64_t)known.edx << 32)) {
-            exit->kind = HV_EXIT_BAD_CR;
-            return;
-        }
-        xsetbv0(value);
-    } else {
-        wbinvd(); /* INVD, without the loss of what the host has written */
-    }
-    vcpu_skip(v, exit->insn_length);
-}
-
 /*
  * MOV to CR0 that changes a bit the guest does not own: the shadow takes the value, then the guest
  * executes the instruction itself. So whatever else it does (paging on or off, long mode, #GP) the
@@ -371,9 +351,7 @@ static void finish_exit(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *e
     store_guest(v, mode, exit);
     cpu->launched = true;
 
-    if (exit->kind == HV_EXIT_DONE)
-        carry_out(v, reason, exit);
-    else if (reason == VMX_REASON_CR && exit->kind == HV_EXIT_NONE)
+    if (reason == VMX_REASON_CR && exit->kind == HV_EXIT_NONE)
         retry_cr0(v, cpu->last.raw.qualification);
     else if (mode == RUN_TO_FETCH && v->event.type == HV_EVENT_NONE &&
              (reason == VMX_REASON_EXTERNAL ||

@@ -23,7 +23,7 @@ EXITS = {
     "svm": dict(_BOTH, cpuid=(1700, TABLE + "hides SVM")),
     "vmx": dict(_BOTH, cpuid=(1700, "forced by VT-x"), **{
         "none": (2, "forced by VT-x: CR0.NE is fixed to 1"),
-        "carried out": (6, "forced by VT-x: XSETBV, INVD"),
+        "xsetbv": (6, "forced by VT-x"),
     }),
 }
 

@@ -20,106 +20,12 @@
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
 #include "tests/unit/fake_fpu.h"
+#include "tests/unit/fake_gdb_line.h"
 
 enum { PC = 0x1000 };
 
 static struct vcpu *v;
-static jmp_buf over;
-static const char *why_over;
 static bool halted;
-
-/*
- * The line. A turn of gdb's is a list of packets, "\3" standing for Ctrl-C and "!" for a BREAK;
- * the first is there at the beginning, each further one arrives with the guest's next NMI exit, or
- * when the guest has stopped.
- */
-static const char *const *turns;
-static char pending[512], sent[16384];
-static size_t pending_at, sent_length;
-static unsigned listens, hushes;
-static bool listening;
-
-static void end(const char *why)
-{
-    why_over = why;
-    longjmp(over, 1);
-}
-
-static bool next_turn(void)
-{
-    char *to = pending;
-
-    pending_at = 0;
-    *to = 0;
-    if (!*turns)
-        return false;
-    for (const char *p = *turns++; *p;) {
-        size_t length = strcspn(p, " ");
-        uint8_t sum = 0;
-        if (*p == 3 || *p == '!') {
-            to += sprintf(to, "%c", *p);
-        } else {
-            for (size_t i = 0; i < length; i++)
-                sum = (uint8_t)(sum + (uint8_t)p[i]);
-            to += sprintf(to, "+$%.*s#%02x+", (int)length, p, sum);
-        }
-        p += length;
-        p += *p == ' ';
-    }
-    return true;
-}
-
-static bool link_interrupted(void)
-{
-    if (!pending[pending_at] && !next_turn())
-        return false;
-    listening = false;
-    return true;
-}
-
-static void link_listen(void)
-{
-    listens++;
-    listening = true;
-}
-
-static void link_hush(void)
-{
-    hushes++;
-    listening = false;
-}
-
-static void link_poll(void)
-{
-}
-
-static int link_get(void)
-{
-    if (!pending[pending_at] && !debug.stub.running && !next_turn())
-        end("gdb has nothing more to say");
-    if (!pending[pending_at])
-        return LINK_EMPTY;
-    uint8_t byte = (uint8_t)pending[pending_at++];
-    return byte == '!' ? LINK_BREAK : byte;
-}
-
-/* What the other end answers may not come as an interrupt: it would be taken for the guest's NMI.
- */
-static void link_put(const char *bytes, size_t size)
-{
-    assert_false(listening);
-    assert_true(sent_length + size < sizeof(sent));
-    memcpy(sent + sent_length, bytes, size);
-    sent[sent_length += size] = 0;
-}
-
-static const struct debug_link fake_link = {.interrupted = link_interrupted,
-                                            .listen = link_listen,
-                                            .hush = link_hush,
-                                            .poll = link_poll,
-                                            .get = link_get,
-                                            .put = link_put};
-
 void model_write_register(const char *name, uint64_t value)
 {
     (void)value;
@@ -212,6 +118,20 @@ static void test_user3_break_in(void **state)
     assert_int_equal(model_nmis, 2);
     assert_int_equal(hushes, 2);
     assert_false(v->nmi_pending); /* the line's, not the guest's */
+}
+
+/* A byte between a stop of another kind and the hush: its NMI is taken, the guest gets none. */
+static void test_late_byte(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_SHUTDOWN), FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported c", "c");
+
+    (void)state;
+    late_byte = true;
+    SESSION();
+    late_byte = false;
+    assert_int_equal(model_nmis, 1); /* once, though a dead guest's line is hushed twice */
+    assert_int_equal(model_records[1].event.type, HV_EVENT_NONE);
 }
 
 /* HAXM-21: a Ctrl-C in one burst with the resume, read before the guest runs, is not lost. */
@@ -472,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user3_break_in, setup),
+        cmocka_unit_test_setup(test_late_byte, setup),
         cmocka_unit_test_setup(test_haxm21_at_once, setup),
         cmocka_unit_test_setup(test_nmi_of_the_guest, setup),
         cmocka_unit_test_setup(test_whpx1_not_attached, setup),

@@ -213,6 +213,17 @@ static void test_instruction_length(void **state)
     assert_int_equal(v->exits[HV_EXIT_CPUID], 1);
 }
 
+/* INVD would lose what the host has written. */
+static void test_invd(void **state)
+{
+    (void)state;
+    run_mode(RUN_FREE);
+    assert_true(given.control.intercept3 & SVM_INTERCEPT_INVD);
+    exit_code = SVM_EXIT_INVD;
+    run_mode(RUN_FREE);
+    assert_int_equal(out.kind, HV_EXIT_INVD);
+}
+
 static void code(const char *bytes, size_t size)
 {
     memcpy(model_memory(RIP), bytes, size);
@@ -300,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup(test_nmi, setup),
         cmocka_unit_test_setup(test_state_out, setup),
         cmocka_unit_test_setup(test_instruction_length, setup),
+        cmocka_unit_test_setup(test_invd, setup),
         cmocka_unit_test_setup(test_bp2_software_interrupts, setup),
         cmocka_unit_test_setup(test_whpx6_fetch, setup),
         cmocka_unit_test_setup(test_dump, setup),

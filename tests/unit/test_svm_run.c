@@ -201,7 +201,7 @@ static void test_whpx1_intercepts(void **state)
     assert_int_equal(c->dr_writes, 0xffff);
     assert_int_equal(c->cr_reads | c->cr_writes, 0);
     assert_int_equal(c->intercept3,
-                     0x98000000 | SVM_INTERCEPT_NMI | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA);
+                     0x98400000 | SVM_INTERCEPT_NMI | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA);
     assert_int_equal(c->intercept4, 0x7f);
     v->traps = TRAP_BREAKPOINT;
     clean_at_entry();

@@ -1,0 +1,117 @@
+/*
+ * The line to a gdb that is a list of packets, for debug/session.c. Include it once, after
+ * cmocka.h.
+ */
+#ifndef TESTS_UNIT_FAKE_GDB_LINE_H
+#define TESTS_UNIT_FAKE_GDB_LINE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "debug/state.h"
+
+static jmp_buf over;
+static const char *why_over;
+
+/*
+ * The line. A turn of gdb's is a list of packets, "\3" standing for Ctrl-C and "!" for a BREAK;
+ * the first is there at the beginning, each further one arrives with the guest's next NMI exit, or
+ * when the guest has stopped.
+ */
+static const char *const *turns;
+static char pending[512], sent[16384];
+static size_t pending_at, sent_length;
+static unsigned listens, hushes;
+static bool listening, late_byte; /* ... comes behind the exit, before the hush */
+
+static inline void end(const char *why)
+{
+    why_over = why;
+    longjmp(over, 1);
+}
+
+static inline bool next_turn(void)
+{
+    char *to = pending;
+
+    pending_at = 0;
+    *to = 0;
+    if (!*turns)
+        return false;
+    for (const char *p = *turns++; *p;) {
+        size_t length = strcspn(p, " ");
+        uint8_t sum = 0;
+        if (*p == 3 || *p == '!') {
+            to += sprintf(to, "%c", *p);
+        } else {
+            for (size_t i = 0; i < length; i++)
+                sum = (uint8_t)(sum + (uint8_t)p[i]);
+            to += sprintf(to, "+$%.*s#%02x+", (int)length, p, sum);
+        }
+        p += length;
+        p += *p == ' ';
+    }
+    return true;
+}
+
+static inline bool link_interrupted(void)
+{
+    if (!pending[pending_at] && !next_turn())
+        return false;
+    listening = false;
+    return true;
+}
+
+static inline void link_listen(void)
+{
+    listens++;
+    listening = true;
+}
+
+static inline bool link_hush(void)
+{
+    bool was_listening = listening;
+
+    hushes++;
+    listening = false;
+    return was_listening && late_byte;
+}
+
+static inline void link_poll(void)
+{
+}
+
+static inline int link_get(void)
+{
+    if (!pending[pending_at] && !debug.stub.running && !next_turn())
+        end("gdb has nothing more to say");
+    if (!pending[pending_at])
+        return LINK_EMPTY;
+    uint8_t byte = (uint8_t)pending[pending_at++];
+    return byte == '!' ? LINK_BREAK : byte;
+}
+
+/* What the other end answers may not come as an interrupt: it would be taken for the guest's NMI.
+ */
+static inline void link_put(const char *bytes, size_t size)
+{
+    assert_false(listening);
+    assert_true(sent_length + size < sizeof(sent));
+    memcpy(sent + sent_length, bytes, size);
+    sent[sent_length += size] = 0;
+}
+
+static const struct debug_link fake_link = {.interrupted = link_interrupted,
+                                            .listen = link_listen,
+                                            .hush = link_hush,
+                                            .poll = link_poll,
+                                            .get = link_get,
+                                            .put = link_put};
+
+#endif
