@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from . import bochs_config
+from .paths import LEASH
 from .vm import CannotShow, Vm
 
 
@@ -122,7 +123,7 @@ class BochsVm(Vm):
         with open(self._errors, "wb") as errors, open(self._debugcon, "wb") as said:
             # Python ignores SIGPIPE; Bochs is to inherit that.
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=errors, cwd=self.workdir,
+                [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=said, stderr=errors, cwd=self.workdir,
                 env=environment, restore_signals=False, start_new_session=True)
 
     def qmp(self, command, **arguments):

@@ -14,6 +14,9 @@ BXSHARE = os.environ.get("BXSHARE")
 GDB = os.environ.get("GDB") or "gdb"
 NASM = os.environ.get("NASM") or "nasm"
 
+# Before a machine's command: the machine ends with the tests, however they end.
+LEASH = ["setpriv", "--pdeathsig", "KILL"]
+
 GUEST_SOURCES = ROOT / "tests" / "guest"
 HYPERVISOR = BUILD / "gdbvisor.elf"
 KERNEL = BUILD / "kernel" / "vmlinuz"

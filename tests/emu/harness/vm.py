@@ -13,7 +13,7 @@ from machines import FIRMWARE
 
 from . import screen
 from .gdbmi import Gdb
-from .paths import QEMU
+from .paths import LEASH, QEMU
 from .rsp import RawRsp
 
 PANIC = "gdbvisor: panic: "
@@ -70,7 +70,7 @@ class Vm:
         command += list(boot_args) + list(extra)
         (self.workdir / "qemu.cmd").write_text(" ".join(map(str, command)) + "\n")
         with open(self._errors, "wb") as errors:
-            self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*LEASH, *map(str, command)], stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors)
         wanted = [self.sockets / "qmp"] + ([self.gdb_socket] if uarts else [])
         self._wait("QEMU's sockets", lambda: all(path.exists() for path in wanted), 20)
