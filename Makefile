@@ -37,7 +37,8 @@ comma := ,
 
 # ---- the hypervisor ----------------------------------------------------------------------------
 
-HV_DIRS := lib arch/x86 core svm vmx debug gdbstub drivers/serial drivers/vga boot boot/multiboot2
+HV_DIRS := lib arch/x86 core svm vmx debug gdbstub drivers/serial drivers/vga boot boot/bios \
+           boot/multiboot2
 HV_C    := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c))
 HV_ASM  := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.asm))
 HV_OBJS := $(HV_C:%.c=$(BUILD)/hv/%.o) $(HV_ASM:%.asm=$(BUILD)/hv/%.asm.o)
@@ -102,6 +103,8 @@ HOST_CFLAGS_clang := -fsanitize=fuzzer-no-link
 
 HOST_C := $(filter-out lib/string.c arch/x86/host_paging.c,$(HV_C)) $(wildcard tests/model/*.c) \
           $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+# Code for the guest: to the host it is data.
+HOST_ASM := $(BUILD)/hv/boot/bios/resident.asm.o
 UNIT_C := $(wildcard tests/unit/test_*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 STUB_C := $(wildcard tests/gdb/stub_on_tcp.c)
@@ -115,7 +118,7 @@ $$(BUILD)/host/$(1)/%.o: %.c Makefile | $$(DEPS)
 	@echo "  CC     $(1) $$<"
 	@$$(HOST_CC_$(1)) $$(HOST_CFLAGS) $$(HOST_CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 
-$$(BUILD)/host/$(1)/libhost.a: $$(HOST_C:%.c=$$(BUILD)/host/$(1)/%.o)
+$$(BUILD)/host/$(1)/libhost.a: $$(HOST_C:%.c=$$(BUILD)/host/$(1)/%.o) $$(HOST_ASM)
 	@rm -f $$@
 	@ar qcs $$@ $$^
 

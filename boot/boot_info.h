@@ -37,6 +37,8 @@ struct boot_info {
     uint8_t rsdp[36]; /* a copy */
     size_t rsdp_size; /* 0: not known */
     struct boot_framebuffer screen;
+    bool uefi;        /* UEFI has started the machine: there is no BIOS */
+    int boot_drive;   /* the BIOS's number of the drive it was loaded from, -1: not known */
     hpa_t self_start; /* where the core now lives: the reservation */
     uint64_t self_size;
 };

@@ -60,6 +60,14 @@ void console_open(const struct boot_console *console, const struct boot_framebuf
     }
 }
 
+void console_change_screen(const struct boot_framebuffer *screen)
+{
+    if (!screen_sink)
+        return;
+    console_leave_screen();
+    open_screen(screen);
+}
+
 void console_leave_screen(void)
 {
     if (screen_sink)

@@ -11,6 +11,9 @@
  */
 void console_open(const struct boot_console *console, const struct boot_framebuffer *screen);
 
+/* The screen is in another mode now: what is in the log is shown there. */
+void console_change_screen(const struct boot_framebuffer *screen);
+
 /* The screen is the guest's from now on; a serial console stays. */
 void console_leave_screen(void);
 

@@ -4,6 +4,7 @@
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
 #include "boot/backends.h"
+#include "boot/bios/bios.h"
 #include "boot/console.h"
 #include "boot/gdb_uart.h"
 #include "boot/load_guest.h"
@@ -190,6 +191,22 @@ static void check_loader(const struct boot_info *info, enum hv_status map_status
                      (unsigned long long)(info->self_size >> 10));
 }
 
+/* What can be told of the guest before anything is changed. Returns the BIOS drive, if it is one.
+ */
+static uint8_t check_guest(const struct boot_info *info)
+{
+    switch (options.guest.kind) {
+    case BOOT_GUEST_MODULE:
+        break;
+    case BOOT_GUEST_NEXT:
+    case BOOT_GUEST_DISK:
+        return bios_check(info, &options.guest);
+    case BOOT_GUEST_EFI:
+        refuse_start("guest=efi: needs the UEFI program gdbvisor.efi, which is not made yet.");
+    }
+    return 0;
+}
+
 static void announce(const struct debug_link *line)
 {
     char text[64];
@@ -211,8 +228,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     choose_backend();
     platform_find_tables(info);
     const struct debug_link *line = open_line();
-    if (options.guest.kind != BOOT_GUEST_MODULE)
-        refuse_start("only guest=module can be started yet: add a module2 line with the kernel.");
+    uint8_t drive = check_guest(info);
 
     make_maps(info);
     build_stage2(info);
@@ -222,9 +238,13 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     hide_cpus();
 
     struct vcpu *v = vcpu_get(0);
-    load_guest(v, info, &guest_map);
+    if (options.guest.kind == BOOT_GUEST_MODULE)
+        load_guest(v, info, &guest_map);
+    else
+        bios_install(v, info, &guest_map, drive, NULL);
     hv_backend->cpu_on(v);
     hv_backend->reset(v);
+    bios_load(v, info);
 
     debug_config.link = line;
     debug_config.stop_at_entry = options.stop == BOOT_STOP_ENTRY;
@@ -233,5 +253,6 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);
     announce(line);
     console_leave_screen();
+    bios_take_cursor();
     debug_session_run(v, &debug_config);
 }

@@ -99,6 +99,17 @@ enum hv_status memory_map_set(struct memory_map *map, uint64_t start, uint64_t e
     return status;
 }
 
+uint64_t memory_map_ram_end(const struct memory_map *map, uint64_t start)
+{
+    for (unsigned i = 0; i < map->count; i++) {
+        const struct memory_range *r = &map->ranges[i];
+
+        if (r->type == MEMORY_RAM && start >= r->start && start < r->end)
+            return r->end; /* neighbours are joined: RAM ends here */
+    }
+    return start;
+}
+
 uint32_t memory_map_type(const struct memory_map *map, uint64_t address)
 {
     for (unsigned i = 0; i < map->count; i++)

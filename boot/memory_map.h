@@ -45,6 +45,12 @@ enum hv_status memory_map_normalise(struct memory_map *map);
  */
 enum hv_status memory_map_set(struct memory_map *map, uint64_t start, uint64_t end, uint32_t type);
 
+/*
+ * The end of the RAM in one piece that holds start, for a normalised map; start itself when it is
+ * no RAM.
+ */
+uint64_t memory_map_ram_end(const struct memory_map *map, uint64_t start);
+
 /* The type at address, 0 when no range holds it. */
 uint32_t memory_map_type(const struct memory_map *map, uint64_t address);
 

@@ -69,16 +69,10 @@ void multiboot1_lay_out(const struct guest_request *request, struct multiboot1_p
     l->size = at;
 }
 
-/* Bytes of RAM from start on in one piece, at most up to limit. */
-static uint64_t ram_from(const struct memory_map *map, uint64_t start, uint64_t limit)
+/* KiB of RAM from start on in one piece, at most up to limit. */
+static uint32_t ram_kib(const struct memory_map *map, uint64_t start, uint64_t limit)
 {
-    for (unsigned i = 0; i < map->count; i++) {
-        const struct memory_range *r = &map->ranges[i];
-
-        if (r->type == MEMORY_RAM && r->start <= start && r->end > start)
-            return HV_MIN(r->end, limit) - start;
-    }
-    return 0;
+    return (uint32_t)((HV_MIN(memory_map_ram_end(map, start), limit) - start) >> 10);
 }
 
 /* "Memory map": entries whose size field does not count itself. Types beyond 5 are not known. */
@@ -137,8 +131,8 @@ void multiboot1_write_info(const struct guest_request *request, const struct mul
     uint32_t base = (uint32_t)plan->info;
 
     memset(info, 0, plan->info_size);
-    put32(info + MI_MEM_LOWER, (uint32_t)(ram_from(map, 0, LOWER_END) >> 10));
-    put32(info + MI_MEM_UPPER, (uint32_t)(ram_from(map, MIB, LOAD_LIMIT) >> 10));
+    put32(info + MI_MEM_LOWER, ram_kib(map, 0, LOWER_END));
+    put32(info + MI_MEM_UPPER, ram_kib(map, MIB, LOAD_LIMIT));
     put32(info + MI_CMDLINE, base + l->cmdline);
     memcpy(info + l->cmdline, request->modules[0].cmdline,
            strnlen(request->modules[0].cmdline, BOOT_CMDLINE_SIZE - 1));

@@ -18,21 +18,9 @@ bool ranges_overlap(uint64_t a_start, uint64_t a_end, uint64_t b_start, uint64_t
     return a_start < a_end && b_start < b_end && a_start < b_end && b_start < a_end;
 }
 
-/* The end of the RAM that begins at or before start and holds it; start when it is no RAM. */
-static uint64_t ram_until(const struct memory_map *map, uint64_t start)
-{
-    for (unsigned i = 0; i < map->count; i++) {
-        const struct memory_range *r = &map->ranges[i];
-
-        if (r->type == MEMORY_RAM && start >= r->start && start < r->end)
-            return r->end; /* neighbours are joined: RAM ends here */
-    }
-    return start;
-}
-
 bool memory_is_ram(const struct memory_map *map, uint64_t start, uint64_t end)
 {
-    return start < end && ram_until(map, start) >= end;
+    return start < end && memory_map_ram_end(map, start) >= end;
 }
 
 bool require_ram(const struct memory_map *map, const struct memory_range *self, const char *what,
@@ -54,6 +42,6 @@ bool require_ram(const struct memory_map *map, const struct memory_range *self, 
     if (!memory_is_ram(map, start, end))
         return refuse(refusal, "%s at 0x%llx..0x%llx is outside of RAM (from 0x%llx on)", what,
                       (unsigned long long)start, (unsigned long long)end,
-                      (unsigned long long)ram_until(map, start));
+                      (unsigned long long)memory_map_ram_end(map, start));
     return true;
 }

@@ -8,8 +8,11 @@ enum mbi_tag_type {
     TAG_CMDLINE = 1,
     TAG_LOADER = 2,
     TAG_MODULE = 3,
+    TAG_BOOT_DEVICE = 5,
     TAG_MEMORY_MAP = 6,
     TAG_FRAMEBUFFER = 8,
+    TAG_EFI32 = 11,
+    TAG_EFI64 = 12,
     TAG_ACPI_OLD = 14,
     TAG_ACPI_NEW = 15,
 };
@@ -23,6 +26,11 @@ struct mbi_module {
     struct mbi_tag tag;
     uint32_t start, end;
     char string[];
+};
+
+struct mbi_boot_device {
+    struct mbi_tag tag;
+    uint32_t bios_drive, partition, sub_partition;
 };
 
 struct mbi_map {
@@ -192,6 +200,14 @@ static enum hv_status read_tag(const struct mbi_tag *tag, struct boot_info *info
         if (is_tag(tag, TAG_FRAMEBUFFER, offsetof(struct mbi_framebuffer, red_position)))
             read_screen((const struct mbi_framebuffer *)tag, &info->screen);
         break;
+    case TAG_BOOT_DEVICE:
+        if (is_tag(tag, TAG_BOOT_DEVICE, sizeof(struct mbi_boot_device)))
+            info->boot_drive = ((const struct mbi_boot_device *)tag)->bios_drive & 0xff;
+        break;
+    case TAG_EFI32: /* where the system table is: there is one */
+    case TAG_EFI64:
+        info->uefi = true;
+        break;
     case TAG_ACPI_OLD:
     case TAG_ACPI_NEW:
         read_rsdp(tag, info);
@@ -204,6 +220,7 @@ static enum hv_status read_tag(const struct mbi_tag *tag, struct boot_info *info
 
 enum hv_status mbi_read(const uint8_t *mbi, struct boot_info *info)
 {
+    info->boot_drive = -1;
     for (const struct mbi_tag *tag = next_tag(mbi, NULL); tag; tag = next_tag(mbi, tag)) {
         enum hv_status status = read_tag(tag, info);
         if (status != HV_OK)

@@ -80,3 +80,11 @@ void vga_text_write(const char *text, size_t size)
     text_grid_write(&grid, text, size);
     show();
 }
+
+unsigned vga_text_cursor(void)
+{
+    outb(CRTC_INDEX, CRTC_CURSOR_HIGH);
+    unsigned high = inb(CRTC_DATA);
+    outb(CRTC_INDEX, CRTC_CURSOR_LOW);
+    return high << 8 | inb(CRTC_DATA);
+}

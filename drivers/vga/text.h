@@ -30,4 +30,8 @@ enum hv_status vga_text_init(volatile uint16_t *cells, unsigned columns, unsigne
 /* A log sink (lib/log.h): writes text at the cursor. Does nothing before vga_text_init. */
 void vga_text_write(const char *text, size_t size);
 
+/* Where the blinking cursor stands: characters from the top left. For 80 by 25, row * 80 + column.
+ */
+unsigned vga_text_cursor(void);
+
 #endif

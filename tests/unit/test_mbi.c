@@ -137,6 +137,32 @@ static void test_everything(void **state)
     assert_int_equal(info.rsdp[0], 0x22);
 }
 
+static void test_firmware(void **state)
+{
+    uint8_t *device;
+
+    (void)state;
+    good_map();
+    assert_int_equal(read_all(), HV_OK);
+    assert_int_equal(info.boot_drive, -1);
+    assert_false(info.uefi);
+    setup(NULL);
+    device = tag(5, 12);
+    put32(device, 0x81);
+    put32(device + 4, 1);
+    put32(device + 8, 0xffffffff);
+    good_map();
+    assert_int_equal(read_all(), HV_OK);
+    assert_int_equal(info.boot_drive, 0x81);
+    setup(NULL);
+    put32(tag(5, 8), 0x81); /* too short */
+    tag(12, 8);
+    good_map();
+    assert_int_equal(read_all(), HV_OK);
+    assert_int_equal(info.boot_drive, -1);
+    assert_true(info.uefi);
+}
+
 static void test_rsdp(void **state)
 {
     (void)state;
@@ -312,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_everything, setup),
+        cmocka_unit_test_setup(test_firmware, setup),
         cmocka_unit_test_setup(test_rsdp, setup),
         cmocka_unit_test_setup(test_map_refused, setup),
         cmocka_unit_test_setup(test_map_entries, setup),

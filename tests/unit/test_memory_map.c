@@ -133,6 +133,19 @@ static void test_type(void **state)
     assert_int_equal(memory_map_type(&map, 0x30), 0);
 }
 
+static void test_ram_end(void **state)
+{
+    struct memory_map map = MAP({0x1000, 0x9000, 1}, {0x9000, 0xa000, 2}, {0xa000, 0xb000, 1});
+
+    (void)state;
+    assert_int_equal(memory_map_ram_end(&map, 0), 0); /* a hole */
+    assert_int_equal(memory_map_ram_end(&map, 0x1000), 0x9000);
+    assert_int_equal(memory_map_ram_end(&map, 0x8fff), 0x9000);
+    assert_int_equal(memory_map_ram_end(&map, 0x9000), 0x9000);
+    assert_int_equal(memory_map_ram_end(&map, 0xa800), 0xb000);
+    assert_int_equal(memory_map_ram_end(&map, 0xb000), 0xb000);
+}
+
 static void test_find_top(void **state)
 {
     struct memory_map map = MAP({0, 0xa0000, 1}, {0x100000, 0x800000, 1}, {0x800000, 0x900000, 3},
@@ -244,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_set_full),
         cmocka_unit_test(test_type),
+        cmocka_unit_test(test_ram_end),
         cmocka_unit_test(test_find_top),
         cmocka_unit_test(test_find_low),
         cmocka_unit_test(test_against_bytes),

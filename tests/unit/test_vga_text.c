@@ -26,6 +26,12 @@ void model_outb(uint16_t port, uint8_t value)
         fail_msg("write to port %#x", port);
 }
 
+uint8_t model_inb(uint16_t port)
+{
+    assert_int_equal(port, 0x3d5);
+    return crtc[crtc_index];
+}
+
 static void start(enum vga_text_start how)
 {
     memset(crtc, 0xee, sizeof(crtc));
@@ -59,6 +65,7 @@ static void assert_row(unsigned row, const char *text)
 static void assert_cursor(unsigned row, unsigned column)
 {
     assert_int_equal(crtc[0x0e] << 8 | crtc[0x0f], row * COLUMNS + column);
+    assert_int_equal(vga_text_cursor(), row * COLUMNS + column);
 }
 
 static void test_clear(void **state)

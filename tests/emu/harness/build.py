@@ -9,9 +9,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from .paths import BUILD, GUEST_SOURCES, HYPERVISOR, NASM
+from .paths import BUILD, GUEST_SOURCES, HYPERVISOR, NASM, SECTOR_SOURCES
 
-GUEST_DIR = BUILD / "guest"
+DISK_SIZE = 2 << 20
 ISO_DIR = BUILD / "isos"
 
 
@@ -34,10 +34,12 @@ def _run(*command):
 class Guest:
     """A tiny guest: its flat image, its ELF with symbols, and where its labels are."""
 
+    sources, kind = GUEST_SOURCES, "guest"
+
     def __init__(self, name):
         self.name = name
-        self.bin = GUEST_DIR / f"{name}.bin"
-        self.elf = GUEST_DIR / f"{name}.elf"
+        self.bin = BUILD / self.kind / f"{name}.bin"
+        self.elf = BUILD / self.kind / f"{name}.elf"
         self._build()
         self.symbols = {}
         for line in _run("nm", self.elf).splitlines():
@@ -60,19 +62,36 @@ class Guest:
         return hex(address)
 
     def _build(self):
-        source = GUEST_SOURCES / self.name / "guest.asm"
-        script = GUEST_SOURCES / "guest.ld"
-        inputs = [source, script, *GUEST_SOURCES.glob("*.inc")]
-        with lock("guest"):
+        source = self.sources / self.name / f"{self.kind}.asm"
+        script = self.sources / f"{self.kind}.ld"
+        inputs = [source, script, *self.sources.glob("*.inc")]
+        with lock(self.kind):
             newest = max(p.stat().st_mtime for p in inputs)
             if self.bin.exists() and self.bin.stat().st_mtime >= newest:
                 return
-            GUEST_DIR.mkdir(parents=True, exist_ok=True)
-            obj = GUEST_DIR / f"{self.name}.o"
-            _run(NASM, "-f", "elf64", "-I", f"{GUEST_SOURCES}/", "-o", obj, source)
+            self.bin.parent.mkdir(parents=True, exist_ok=True)
+            obj = self.elf.with_suffix(".o")
+            _run(NASM, "-f", "elf64", "-I", f"{self.sources}/", "-o", obj, source)
             _run("ld", "-nostdlib", "-static", "--no-warn-rwx-segments", "-z", "noexecstack",
                  "-T", script, "-o", self.elf, obj)
             _run("objcopy", "-O", "binary", self.elf, self.bin)
+
+
+class Sector(Guest):
+    """A boot sector, and what it loads of the disk behind it."""
+
+    sources, kind = SECTOR_SOURCES, "sector"
+
+    def disk(self):
+        """A disk image that begins with it; too small a disk is none to a BIOS."""
+        image = self.bin.with_suffix(".img")
+        content = self.bin.read_bytes().ljust(DISK_SIZE, b"\0")
+        with lock(self.kind):
+            if not image.exists() or image.read_bytes() != content:
+                part = image.with_suffix(".part")
+                part.write_bytes(content)
+                part.rename(image)
+        return image
 
 
 def grub_config(options, modules, setup=()):

@@ -33,7 +33,7 @@ PROBED = {
 BOCHS_MENDED = (2, 8)
 
 # What follows from the machine alone, and what a machine may have in its `lacks`.
-BY_MACHINE = ("svm", "vmx", "qemu", "bochs", "init-exits")
+BY_MACHINE = ("svm", "vmx", "qemu", "bochs", "bios", "uefi", "init-exits")
 LISTED = ("gdbvisor", "raw", "triple", "hlt_step", "quiet_step", "guest_debugger", "screen",
           "nmi-button", "ends", "no-uart", "task_switch_step")
 
@@ -56,6 +56,9 @@ def _by_machine(machine, capability):
     if capability in ("qemu", "bochs"):
         if machine.emulator != capability:
             return f"the test names processors or devices of {capability.capitalize()}"
+    elif capability in ("bios", "uefi"):
+        if machine.firmware != capability:
+            return f"this machine is started by {machine.firmware.upper()}"
     elif capability == "init-exits":
         if vendor(machine) != "vmx":
             return "an INIT does not exit on AMD's processors"

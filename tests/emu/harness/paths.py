@@ -18,6 +18,7 @@ NASM = os.environ.get("NASM") or "nasm"
 LEASH = ["setpriv", "--pdeathsig", "KILL"]
 
 GUEST_SOURCES = ROOT / "tests" / "guest"
+SECTOR_SOURCES = ROOT / "tests" / "sector"
 HYPERVISOR = BUILD / "gdbvisor.elf"
 KERNEL = BUILD / "kernel" / "vmlinuz"
 INITRD = BUILD / "kernel" / "initrd.img"

@@ -47,11 +47,12 @@ class Vm:
     """A running machine.
 
     The UART that gdb uses (`gdb_uart`, "com1" or "com2") is a unix socket, the other one a file
-    with what was said on it (`console()`); the debug console of guests is a file (`said()`).
+    with what was said on it (`console()`); the debug console of guests is a file (`said()`). `disks`
+    are images of hard disks, in the BIOS's order; what is written to them is lost.
     """
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, extra=()):
+                 uarts=True, guest=None, disks=(), extra=()):
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -67,6 +68,8 @@ class Vm:
                     "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                     "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
         command += self._serial_args(uarts)
+        for number, image in enumerate(disks):
+            command += ["-drive", f"file={image},format=raw,index={number},snapshot=on"]
         command += list(boot_args) + list(extra)
         (self.workdir / "qemu.cmd").write_text(" ".join(map(str, command)) + "\n")
         with open(self._errors, "wb") as errors:
