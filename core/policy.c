@@ -2,6 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/a20_guard.h"
 #include "core/icr_guard.h"
 #include "hv/compiler.h"
 
@@ -117,7 +118,7 @@ bool io_policy_is_hidden(uint16_t port)
 void io_policy_map(uint8_t *map)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_is_hidden((uint16_t)port))
+        if (io_policy_is_hidden((uint16_t)port) || a20_guard_wants((uint16_t)port))
             map[port / 8] |= (uint8_t)HV_BIT(port % 8);
     }
 }
@@ -132,7 +133,7 @@ void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
         if (in)
             result |= (uint32_t)(hidden ? 0xff : inb(p)) << (8 * i);
         else if (!hidden)
-            outb(p, (uint8_t)(*value >> (8 * i)));
+            outb(p, a20_guard_write(p, (uint8_t)(*value >> (8 * i))));
     }
     if (in)
         *value = result;

@@ -30,7 +30,7 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value);
 enum hv_status io_policy_hide(uint16_t first, uint16_t count);
 bool io_policy_is_hidden(uint16_t port);
 
-/* Sets bit n % 8 of byte n / 8 for each hidden port n, as both vendors' bitmaps have them. */
+/* Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them. */
 void io_policy_map(uint8_t *map);
 
 /*

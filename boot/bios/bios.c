@@ -8,6 +8,7 @@
 #include "boot/console.h"
 #include "boot/refuse_start.h"
 #include "boot/set_entry.h"
+#include "core/a20_guard.h"
 #include "core/backend.h"
 #include "core/run.h"
 #include "drivers/vga/text.h"
@@ -96,6 +97,7 @@ void bios_install(struct vcpu *v, const struct boot_info *info, struct memory_ma
                                  .rsp = SECTOR_AT,
                                  .rflags = GUEST_RFLAGS | RFLAGS_IF};
     boot_drive = drive;
+    a20_guard_init();
     set_entry(v, &loader);
 }
 

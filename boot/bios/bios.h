@@ -18,9 +18,9 @@
 uint8_t bios_check(const struct boot_info *info, const struct boot_guest *guest);
 
 /*
- * Puts the resident piece into base memory, takes it from the map, hooks INT 15h, and lets v stand
- * at the loader. drive: what the guest is told it was booted from. sector: the boot sector, when it
- * is not to be read from the drive; else NULL.
+ * Puts the resident piece into base memory, takes it from the map, hooks INT 15h, keeps the A20
+ * gate open, and lets v stand at the loader. drive: what the guest is told it was booted from.
+ * sector: the boot sector, when it is not to be read from the drive; else NULL.
  */
 void bios_install(struct vcpu *v, const struct boot_info *info, struct memory_map *map,
                   uint8_t drive, const uint8_t *sector);

@@ -182,6 +182,30 @@ def boot(start, machine, guest_image):
 
 
 @pytest.fixture(scope="session")
+def sector_image():
+    """sector_image("probe"): the built boot sector."""
+    return build.Sector
+
+
+@pytest.fixture
+def boot_disk(start, sector_image):
+    """boot_disk(sector, options): gdbvisor from a CD, then the disk with this boot sector.
+
+    sector: the name of one in tests/sector, or the path of a disk image."""
+    def run(sector, options="guest=disk:0", wait=True, disks=None, setup=(), **kwargs):
+        tiny = sector_image(sector) if isinstance(sector, str) else None
+        console = "" if "console=" in options else "console=com1"
+        image = build.hypervisor_iso(f"gdb=com2 {console} {options}", [], setup)
+        vm = start(["-cdrom", image, "-boot", "d"], guest=tiny, gdb_uart="com2",
+                   disks=[tiny.disk() if tiny else sector] if disks is None else disks,
+                   **kwargs)
+        if wait:
+            vm.wait_console("guest: running" if "stop=none" in options else "gdb: waiting on")
+        return vm
+    return run
+
+
+@pytest.fixture(scope="session")
 def linux():
     """The Debian kernel of the build folder: (vmlinuz, initrd, symbols)."""
     for path in (paths.KERNEL, paths.INITRD):

@@ -11,30 +11,6 @@ pytestmark = pytest.mark.needs("gdbvisor", "bios")
 ENTRY = 0x7C00
 
 
-@pytest.fixture(scope="session")
-def sector_image():
-    """sector_image("probe"): the built boot sector."""
-    return build.Sector
-
-
-@pytest.fixture
-def boot_disk(start, sector_image):
-    """boot_disk(sector, options): gdbvisor from a CD, then the disk with this boot sector.
-
-    sector: the name of one in tests/sector, or the path of a disk image."""
-    def run(sector, options="guest=disk:0", wait=True, disks=None, setup=(), **kwargs):
-        tiny = sector_image(sector) if isinstance(sector, str) else None
-        console = "" if "console=" in options else "console=com1"
-        image = build.hypervisor_iso(f"gdb=com2 {console} {options}", [], setup)
-        vm = start(["-cdrom", image, "-boot", "d"], guest=tiny, gdb_uart="com2",
-                   disks=[tiny.disk() if tiny else sector] if disks is None else disks,
-                   **kwargs)
-        if wait:
-            vm.wait_console("guest: running" if "stop=none" in options else "gdb: waiting on")
-        return vm
-    return run
-
-
 def _numbers(said, name):
     """The numbers of each line that begins with this name."""
     return [[int(word, 16) for word in line.split(":")[1].split()]
@@ -88,6 +64,16 @@ def test_bios_disk_boots(boot_disk):
     # Wrong calls are told so, and the BIOS's other functions are there.
     assert _numbers(said, "wrong") == 3 * [[1]]
     assert _numbers(said, "c0")[0][:2] == [0, 0]
+
+
+@pytest.mark.every_machine
+def test_user_11_bios_a20_gate(boot_disk):
+    """USER-11: a guest that closes the A20 gate, by each way, does not take our memory away."""
+    vm = boot_disk("probe", "guest=disk:0 stop=none")
+    vm.wait_said("a20: port 92\n")
+    vm.wait_said("a20: keyboard controller\n")
+    vm.wait_said("a20: bios\n")
+    vm.wait_said("sector: done\n")
 
 
 @pytest.mark.every_machine

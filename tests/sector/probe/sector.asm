@@ -68,6 +68,7 @@ more:
     call list
     call list_wrong
     call sizes
+    call gate
     SAY "sector: done", 10
     jmp wait_for_orders
 
@@ -154,6 +155,37 @@ sizes:
     int 0x15
     SAY "c0:"
     call four
+    ret
+
+; Closes the A20 gate in every way there is, then opens it.
+gate:
+    in al, 0x92
+    and al, 0xfc
+    out 0x92, al
+    SAY "a20: port 92", 10
+    cli
+    call .ready
+    mov al, 0xdd
+    out 0x64, al
+    call .ready
+    mov al, 0xd1
+    out 0x64, al
+    call .ready
+    mov al, 0xdd
+    out 0x60, al
+    call .ready
+    sti
+    SAY "a20: keyboard controller", 10
+    mov ax, 0x2400
+    int 0x15
+    mov ax, 0x2401
+    int 0x15
+    SAY "a20: bios", 10
+    ret
+.ready:
+    in al, 0x64
+    test al, 2
+    jnz .ready
     ret
 
 ; The carry flag, then ax bx cx dx.
