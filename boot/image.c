@@ -105,12 +105,13 @@ bool image_recognise(const uint8_t *bytes, uint64_t size, struct image *image,
     if (find_multiboot2(bytes, size, &image->header_offset)) {
         image->kind = IMAGE_MULTIBOOT2;
         name_multiboot(image, 2);
-        return refuse(refusal, "a multiboot2 kernel: this version starts multiboot1 and Linux");
+        return refuse(
+            refusal, "a multiboot2 kernel: this version starts multiboot1, Linux and boot sectors");
     }
     if (size == SECTOR && get16(bytes + SIGNATURE) == 0xaa55) {
         image->kind = IMAGE_BOOT_SECTOR;
         fmt_print(image->name, sizeof(image->name), "boot sector");
-        return refuse(refusal, "a boot sector: this version starts multiboot1 and Linux");
+        return true;
     }
     return refuse_unknown(bytes, size, image, refusal);
 }

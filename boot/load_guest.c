@@ -1,6 +1,8 @@
 #include "boot/load_guest.h"
 
 #include "arch/x86/physmem.h"
+#include "boot/bios/bios.h"
+#include "boot/bios/drive.h"
 #include "boot/guest_request.h"
 #include "boot/image.h"
 #include "boot/linux.h"
@@ -80,7 +82,16 @@ static const struct guest_entry *load_multiboot1(const struct guest_request *req
     return &p->entry;
 }
 
-void load_guest(struct vcpu *v, const struct boot_info *info, const struct memory_map *map)
+/* As from the first hard disk, which is what a boot sector that is a file mostly comes from. */
+static void load_sector(struct vcpu *v, const struct boot_info *info, struct memory_map *map,
+                        const uint8_t *sector)
+{
+    if (info->uefi)
+        refuse_start("a boot sector needs a BIOS, but UEFI has started this machine.");
+    bios_install(v, info, map, BIOS_FIRST_DISK, sector);
+}
+
+void load_guest(struct vcpu *v, const struct boot_info *info, struct memory_map *map)
 {
     const struct boot_module *kernel = &info->modules[0];
     struct guest_request request = {
@@ -103,5 +114,8 @@ void load_guest(struct vcpu *v, const struct boot_info *info, const struct memor
     log_print("guest: %s, %llu KiB, %u more module%s", image.name,
               (unsigned long long)(kernel->size >> 10), info->module_count - 1,
               info->module_count == 2 ? "" : "s");
-    set_entry(v, image.kind == IMAGE_LINUX ? load_linux(&request) : load_multiboot1(&request));
+    if (image.kind == IMAGE_BOOT_SECTOR)
+        load_sector(v, info, map, request.image);
+    else
+        set_entry(v, image.kind == IMAGE_LINUX ? load_linux(&request) : load_multiboot1(&request));
 }

@@ -7,9 +7,10 @@
 
 /*
  * Loads the first module as kernel, the rest as its initrds or modules, and sets v to begin there.
- * map: what the guest is to be told of, the reservation carved out. Refuses to start, by name, what
+ * map: what the guest is to be told of, the reservation carved out; a boot sector takes more of it
+ * (boot/bios/bios.h). Refuses to start, by name, what
  * cannot be loaded.
  */
-void load_guest(struct vcpu *v, const struct boot_info *info, const struct memory_map *map);
+void load_guest(struct vcpu *v, const struct boot_info *info, struct memory_map *map);
 
 #endif

@@ -198,3 +198,16 @@ def test_bios_leaves_graphics(boot_disk):
     vm.wait_said("sector: done\n")
     shown = vm.wait_screen("boot sector: hello").splitlines()
     assert "guest: running" in shown
+
+
+@pytest.mark.every_machine
+def test_bios_sector_as_a_module(boot, sector_image):
+    """guest=module with a file of 512 bytes: entered as from the first drive; no drive is read."""
+    sector = sector_image("spin")
+    vm = boot(sector.bin)
+    gdb = vm.gdb(symbols=sector.elf)
+    assert gdb.pc() == ENTRY == sector["start"]
+    assert gdb.value("$rdx") == 0x80
+    gdb.cont()
+    vm.wait_said("spin: ok")
+    assert gdb.interrupt().pc == sector["spin"]
