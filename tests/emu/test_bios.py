@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness import build
+from harness import build, paths
 
 pytestmark = pytest.mark.needs("gdbvisor", "bios")
 
@@ -103,6 +103,22 @@ def test_bios_stops_at_the_boot_sector(boot_disk):
     assert gdb.read(0x7e00, 512) == vm.guest.bin.read_bytes()[512:1024]
     gdb.detach()
     vm.wait_said("sector: done\n")
+
+
+def test_bios_gdb_comfort(boot_disk):
+    """USER-5: tools/gdbvisor.py disassembles real-mode code as such, and steps over INT 13h."""
+    vm = boot_disk("probe")
+    gdb = vm.gdb(setup=[f"source {paths.ROOT}/tools/gdbvisor.py"])
+    shown = [line.split("\t", 1)[1] for line in gdb.run("x/7i $pc").splitlines()]
+    assert shown == ["ljmp\t$0x0,$0x7c05", "xor\t%ax,%ax", "mov\t%ax,%ds", "mov\t%ax,%es", "cld",
+                     f"mov\t%dl,{vm.guest['drive']:#x}", "call\t" + hex(vm.guest["say"])]
+    gdb.run("tbreak int13")
+    assert gdb.go().pc == vm.guest["int13"]
+    assert "int\t$0x13" in gdb.run("x/i $pc")
+    assert gdb.execute("nexti16", 60).pc == vm.guest["after_int13"]
+    assert gdb.read(0x7e00, 512) == vm.guest.bin.read_bytes()[512:1024]
+    gdb.execute("nexti16")
+    assert gdb.execute("nexti16").pc == 0x7e00
 
 
 @pytest.mark.every_machine
