@@ -105,6 +105,7 @@ def test_bios_stops_at_the_boot_sector(boot_disk):
     vm.wait_said("sector: done\n")
 
 
+@pytest.mark.neutral
 def test_bios_gdb_comfort(boot_disk):
     """USER-5: tools/gdbvisor.py disassembles real-mode code as such, and steps over INT 13h."""
     vm = boot_disk("probe")
@@ -162,18 +163,21 @@ def _refused(vm):
     return sentence
 
 
+@pytest.mark.neutral
 def test_bios_refuse_no_such_drive(boot_disk):
     """guest=disk:1 with one disk: said before anything is changed."""
     vm = boot_disk("probe", "guest=disk:1", wait=False)
     assert _refused(vm) == "guest=disk:1: the BIOS has one hard disk, disk:0."
 
 
+@pytest.mark.neutral
 def test_bios_refuse_no_drive(boot_disk):
     """No disk at all."""
     vm = boot_disk("probe", "guest=next", wait=False, disks=())
     assert _refused(vm) == "the BIOS has no hard disk to boot from."
 
 
+@pytest.mark.neutral
 def test_bios_refuse_not_bootable(boot_disk, tmp_path):
     """A disk without a boot sector, as a BIOS would refuse it."""
     image = tmp_path / "blank.img"
@@ -182,6 +186,7 @@ def test_bios_refuse_not_bootable(boot_disk, tmp_path):
     assert _refused(vm) == ("drive 0x80 is not bootable: its first sector does not end in 55 aa.")
 
 
+@pytest.mark.neutral
 def test_bios_next_is_the_default(boot_disk, sector_image):
     """Without a module the guest is the next drive; from a CD that is the first disk."""
     vm = boot_disk("spin", "stop=none", disks=[sector_image("spin").disk(),
@@ -190,6 +195,7 @@ def test_bios_next_is_the_default(boot_disk, sector_image):
     assert "bios: drive 0x80" in vm.console()
 
 
+@pytest.mark.needs("qemu")  # the harness starts Bochs from a CD
 def test_bios_next_behind_a_disk(start, sector_image):
     """gdbvisor's image on the first disk: the next one is the second."""
     image = build.hypervisor_iso("gdb=com2 console=com1 stop=none", [])
@@ -198,6 +204,7 @@ def test_bios_next_behind_a_disk(start, sector_image):
     assert "bios: drive 0x81" in vm.console()
 
 
+@pytest.mark.needs("screen")
 def test_bios_goes_on_below_our_text(boot_disk):
     """The screen stays in text mode, and the BIOS writes on below what gdbvisor has written."""
     vm = boot_disk("probe", "guest=disk:0 stop=none console=vga", wait=False)
@@ -206,6 +213,7 @@ def test_bios_goes_on_below_our_text(boot_disk):
     assert shown[running + 1] == "boot sector: hello"
 
 
+@pytest.mark.needs("screen")
 def test_bios_leaves_graphics(boot_disk):
     """GRUB has left a graphics mode: the guest gets the text mode that a BIOS starts it in."""
     vm = boot_disk("probe", "guest=disk:0 stop=none console=vga", wait=False,

@@ -36,6 +36,7 @@ def linux_disk(linux):
 
 
 @pytest.mark.linux
+@pytest.mark.long
 @pytest.mark.every_machine
 @pytest.mark.parametrize("command", ["linux", "linux16"])
 def test_bios_grub_boots_linux(boot_disk, linux_disk, command):
@@ -49,6 +50,7 @@ def test_bios_grub_boots_linux(boot_disk, linux_disk, command):
 
 
 @pytest.mark.linux
+@pytest.mark.long
 def test_bios_from_the_boot_sector_to_the_kernel(boot_disk, linux_disk, linux):
     """HAXM-1, USER-5: one session of gdb from the boot sector's first instruction, through GRUB and
     the BIOS under it, to start_kernel; then the guest goes on to its init."""
@@ -85,6 +87,7 @@ def test_bios_hbreak_at_7c00_through_a_chain_loader(boot_disk, sector_image):
 
 
 @pytest.mark.every_machine
+@pytest.mark.needs("screen")
 def test_bios_memtest(boot_disk):
     """USER-11: memtest86+ finds its memory without ours, and no error in it."""
     program = Path("/boot/memtest86+x64.bin")
@@ -97,6 +100,7 @@ def test_bios_memtest(boot_disk):
     assert vm.gdb().exits()["hidden memory touched"] == 0
 
 
+@pytest.mark.needs("screen")
 def test_bios_invaders(boot_disk):
     """A multiboot1 program of GRUB's on the guest's own text screen: it runs, can be broken into, and
     goes on."""

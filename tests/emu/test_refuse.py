@@ -82,6 +82,15 @@ def test_refuse_not_with_keep_going(boot):
 
 
 @pytest.mark.neutral
+@pytest.mark.every_machine
+@pytest.mark.needs("uefi")
+@pytest.mark.parametrize("guest", ["next", "disk:0"])
+def test_refuse_a_drive_without_a_bios(start, guest):
+    """guest=next and guest=disk:N where UEFI has started the machine."""
+    image = build.hypervisor_iso(f"gdb=com2 console=com1 guest={guest}", [])
+    _refused(start(["-cdrom", image]), "BIOS", "UEFI")
+
+
 def test_refuse_without_module(start):
     """guest=module, but there is none."""
     image = build.hypervisor_iso("gdb=com2 console=com1 guest=module", [])
