@@ -38,10 +38,17 @@ comma := ,
 # ---- the hypervisor ----------------------------------------------------------------------------
 
 HV_DIRS := lib arch/x86 core svm vmx debug gdbstub drivers/serial drivers/vga boot boot/bios \
-           boot/multiboot2
+           boot/multiboot2 boot/efi
 HV_C    := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c))
 HV_ASM  := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.asm))
 HV_OBJS := $(HV_C:%.c=$(BUILD)/hv/%.o) $(HV_ASM:%.asm=$(BUILD)/hv/%.asm.o)
+
+# The UEFI application in front of it.
+APP_C    := $(wildcard boot/efi/app/*.c)
+APP_OBJS := $(APP_C:%.c=$(BUILD)/hv/%.o) $(BUILD)/hv/boot/efi/app/reloc.asm.o
+APP_H    := $(wildcard boot/efi/app/*.h)
+APP_FLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \
+             -DHAVE_USE_MS_ABI
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
             -Wpointer-arith -Wwrite-strings -Werror
@@ -53,6 +60,8 @@ HV_CFLAGS := -std=gnu17 -O2 -g -I. -Iinclude $(WARNINGS) -ffreestanding -fPIE -m
 # No call of memcpy in place of the loop of memcpy.
 $(BUILD)/hv/lib/string.o: HV_CFLAGS += -fno-tree-loop-distribute-patterns
 
+$(APP_OBJS): HV_CFLAGS += $(APP_FLAGS)
+
 $(BUILD)/hv/%.o: %.c Makefile | $(DEPS)
 	@mkdir -p $(@D)
 	$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
@@ -61,9 +70,19 @@ $(BUILD)/hv/%.asm.o: %.asm Makefile | $(DEPS)
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -g -F dwarf -I ./ -MD $(@:.o=.d) -o $@ $<
 
-$(BUILD)/gdbvisor.elf: linker/multiboot2.ld $(HV_OBJS)
-	$(LD) -pie --no-dynamic-linker -z noexecstack -z max-page-size=4096 --gc-sections \
-	      --no-warn-rwx-segments -T linker/multiboot2.ld -o $@ $(HV_OBJS)
+HV_LINK = $(LD) -pie --no-dynamic-linker -z noexecstack -z max-page-size=4096 --gc-sections \
+          --no-warn-rwx-segments -T linker/gdbvisor.ld -o $@
+
+$(BUILD)/gdbvisor.elf: linker/gdbvisor.ld $(HV_OBJS)
+	$(HV_LINK) $(HV_OBJS)
+
+# The same image and the application, with symbols for a debugger; then as the PE file, whose first
+# section follows its headers.
+$(BUILD)/gdbvisor.efi.elf: linker/gdbvisor.ld $(HV_OBJS) $(APP_OBJS)
+	$(HV_LINK) -e efi_start $(HV_OBJS) $(APP_OBJS)
+
+$(BUILD)/gdbvisor.efi: $(BUILD)/gdbvisor.efi.elf
+	objcopy -O efi-app-x86_64 --strip-debug --adjust-vma=-0x1ff000 $< $@
 
 $(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf boot/grub.cfg
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
@@ -72,12 +91,12 @@ $(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf boot/grub.cfg
 	grub-mkrescue -o $@ $(BUILD)/iso 2>$(BUILD)/grub-mkrescue.log || \
 	    { cat $(BUILD)/grub-mkrescue.log; exit 1; }
 
-artifacts: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.iso
+artifacts: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/gdbvisor.iso
 
 clean:
 	rm -rf $(BUILD)
 
--include $(HV_OBJS:.o=.d)
+-include $(HV_OBJS:.o=.d) $(APP_OBJS:.o=.d)
 
 # ---- what the system must have -----------------------------------------------------------------
 
@@ -197,7 +216,7 @@ $(foreach kind,gcc clang,$(eval $(call HEADER_RULES,$(kind))))
 check-headers: $(foreach kind,gcc clang,$(HEADERS:%=$(BUILD)/headers/$(kind)/%.ok))
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
-FORMATTED := $(HV_C) $(HEADERS) $(wildcard tests/*/*.c)
+FORMATTED := $(HV_C) $(APP_C) $(HEADERS) $(APP_H) $(wildcard tests/*/*.c)
 .PHONY: format
 check-format: | $(DEPS)
 	@bad=$$(clang-format --dry-run -Werror $(FORMATTED) 2>&1 | sed -n 's/:.* error: .*//p' | uniq); \
@@ -212,12 +231,13 @@ format:
 $(BUILD)/tidy/%.ok: %.c .clang-tidy Makefile | $(DEPS)
 	@echo "  TIDY   $<"
 	$(call QUIETLY,$@,clang-tidy --quiet --warnings-as-errors='*' $< -- -std=gnu17 -I. -Iinclude \
+	    $(if $(filter $(APP_C),$<),$(APP_FLAGS)) \
 	    -ffreestanding -mgeneral-regs-only -DHV_VERSION=\"$(VERSION)\" \
 	    -Xclang -analyzer-config -Xclang max-nodes=20000)
 
 # Any header may change any analysis.
-TIDY := $(HV_C:%.c=$(BUILD)/tidy/%.ok)
-$(TIDY): $(filter %.h,$(HEADERS))
+TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(HV_C) $(APP_C))
+$(TIDY): $(filter %.h,$(HEADERS)) $(APP_H)
 check-tidy: $(TIDY)
 
 $(BUILD)/cppcheck.ok: $(HV_C) $(HEADERS) tools/cppcheck.txt Makefile | $(DEPS)
@@ -336,7 +356,7 @@ help:
 # help
 #| gdbvisor: boot it before anything else, and debug what boots by gdb on a UART.
 #|
-#|   make             the artifacts: build/gdbvisor.elf and build/gdbvisor.iso
+#|   make             the artifacts: build/gdbvisor.elf, build/gdbvisor.efi and build/gdbvisor.iso
 #|   make demo        a Debian kernel under gdb, in an emulator; installs what is missing
 #|   make test        everything that is tested; installs what is missing
 #|   make check       the tests that need no machine: under a minute

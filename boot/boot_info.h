@@ -6,6 +6,7 @@
 #define BOOT_BOOT_INFO_H
 
 #include "boot/memory_map.h"
+#include "core/vcpu.h"
 #include "hv/types.h"
 
 enum { BOOT_MAX_MODULES = 16, BOOT_CMDLINE_SIZE = 1024 };
@@ -27,8 +28,22 @@ struct boot_framebuffer {
     uint8_t red_position, red_size, green_position, green_size, blue_position, blue_size;
 };
 
+/* The guest is the running machine: the firmware, which goes on where it gave us the processor. */
+struct boot_running {
+    bool goes_on; /* false: the guest is to be loaded */
+    struct hv_regs regs;
+    struct hv_debug_regs debug_regs;
+    /*
+     * stop=entry: where the program begins that the firmware starts next, and where it would be if
+     * it does not. Both 0: at the first instruction of all.
+     */
+    gva_t entry, not_entered;
+    /* A 64-bit word that is not 0 while the firmware's boot services are there. 0: none. */
+    gpa_t boot_services;
+};
+
 struct boot_info {
-    const char *door; /* "multiboot2" */
+    const char *door; /* "multiboot2", "uefi" */
     char loader[64];  /* the boot loader's name, "" if it gave none */
     char options[BOOT_CMDLINE_SIZE];
     struct memory_map map; /* as the firmware told, nothing carved out */
@@ -37,9 +52,11 @@ struct boot_info {
     uint8_t rsdp[36]; /* a copy */
     size_t rsdp_size; /* 0: not known */
     struct boot_framebuffer screen;
-    bool uefi;        /* UEFI has started the machine: there is no BIOS */
-    int boot_drive;   /* the BIOS's number of the drive it was loaded from, -1: not known */
-    hpa_t self_start; /* where the core now lives: the reservation */
+    bool uefi;      /* UEFI has started the machine: there is no BIOS */
+    int boot_drive; /* the BIOS's number of the drive it was loaded from, -1: not known */
+    struct boot_running running;
+    char problem[192]; /* what the door has found that ends the boot, "": nothing */
+    hpa_t self_start;  /* where the core now lives: the reservation */
     uint64_t self_size;
 };
 

@@ -143,12 +143,19 @@ const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
     return &uart_link;
 }
 
-void gdb_uart_hide(void)
+void gdb_uart_hide(bool in_use)
 {
+    /*
+     * Absent, but for a line status that says "nothing received, all sent": a driver that has this
+     * UART already loops on errors, or on a busy transmitter, that would never end.
+     */
+    static const uint8_t idle[NS16550_REG_COUNT] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, NS16550_LSR_THR_EMPTY | NS16550_LSR_TX_IDLE, 0xff, 0xff};
+
     if (!*name)
         return;
     if (uart.at.space == NS16550_PORT) {
-        io_policy_hide((uint16_t)uart.at.base, NS16550_REG_COUNT);
+        io_policy_hide((uint16_t)uart.at.base, NS16550_REG_COUNT, in_use ? idle : NULL);
         return;
     }
     gpa_t page = HV_ALIGN_DOWN(uart.at.base, 4096);

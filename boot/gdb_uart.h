@@ -12,8 +12,11 @@
 const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
                                        const struct boot_console *console);
 
-/* Takes its ports (or page) out of the guest's hands; stage 2 is built by then. */
-void gdb_uart_hide(void);
+/*
+ * Takes its ports (or page) out of the guest's hands; stage 2 is built by then. in_use: the guest
+ * runs already and may have a driver on it; such a driver finds it idle for ever.
+ */
+void gdb_uart_hide(bool in_use);
 
 /* Its ISA interrupt, or -1 when it is not known: Ctrl-C cannot break in then. */
 int gdb_uart_irq(void);

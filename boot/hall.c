@@ -13,6 +13,7 @@
 #include "boot/refuse_start.h"
 #include "boot/relocate.h"
 #include "core/backend.h"
+#include "core/debug_regs.h"
 #include "core/icr_guard.h"
 #include "core/ioapic_guard.h"
 #include "core/machine.h"
@@ -139,15 +140,16 @@ static void route_break_in(void)
  * The other CPUs wait where the firmware left them. The tables no longer name them, and a guest
  * that finds them all the same cannot start them.
  */
-static void hide_cpus(void)
+static void hide_cpus(const struct boot_info *info)
 {
     unsigned hidden = platform_hide_cpus();
 
     if (!hidden)
         return;
-    if (icr_guard_init() != HV_OK)
+    if (icr_guard_init(info->running.boot_services) != HV_OK)
         refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.", hidden);
-    log_print("cpu: %u more, parked: this version runs one", hidden);
+    log_print("cpu: %u more, %s: this version runs one", hidden,
+              info->running.boot_services ? "left to the firmware" : "parked");
 }
 
 static const struct debug_link *open_line(void)
@@ -182,10 +184,12 @@ static void check_loader(const struct boot_info *info, enum hv_status map_status
 {
     if (map_status == HV_EINVAL)
         refuse_start("it was not loaded by a multiboot2 boot loader (GRUB's multiboot2 command).");
+    if (*info->problem)
+        refuse_start("%s", info->problem);
     if (map_status == HV_ENOSPC)
         refuse_start("the memory map or the modules are more than gdbvisor can hold.");
     if (map_status != HV_OK)
-        refuse_start("the boot loader gave no memory map.");
+        refuse_start("there is no memory map from the boot loader or the firmware.");
     if (!info->self_start)
         refuse_start("no %llu KiB of free memory below 4 GiB.",
                      (unsigned long long)(info->self_size >> 10));
@@ -195,14 +199,25 @@ static void check_loader(const struct boot_info *info, enum hv_status map_status
  */
 static uint8_t check_guest(const struct boot_info *info)
 {
+    bool goes_on = info->running.goes_on;
+
     switch (options.guest.kind) {
     case BOOT_GUEST_MODULE:
+        if (goes_on)
+            refuse_start("guest=module needs a boot loader with multiboot2 (GRUB): under UEFI use "
+                         "guest=next or guest=efi:\\PATH.");
         break;
     case BOOT_GUEST_NEXT:
+        return goes_on ? 0 : bios_check(info, &options.guest);
     case BOOT_GUEST_DISK:
+        if (goes_on)
+            refuse_start("guest=disk:N needs a BIOS: under UEFI use guest=next or "
+                         "guest=efi:\\PATH.");
         return bios_check(info, &options.guest);
     case BOOT_GUEST_EFI:
-        refuse_start("guest=efi: needs the UEFI program gdbvisor.efi, which is not made yet.");
+        if (!goes_on)
+            refuse_start("guest=efi: needs the UEFI program gdbvisor.efi: start that.");
+        break;
     }
     return 0;
 }
@@ -219,6 +234,29 @@ static void announce(const struct debug_link *line)
     }
 }
 
+/* Loaded from the modules; or the machine as it ran until now. */
+static void begin_guest(struct vcpu *v, const struct boot_info *info, uint8_t drive)
+{
+    const struct boot_running *r = &info->running;
+
+    if (options.guest.kind == BOOT_GUEST_MODULE) {
+        load_guest(v, info, &guest_map);
+        return;
+    }
+    if (!r->goes_on) {
+        bios_install(v, info, &guest_map, drive, NULL);
+        return;
+    }
+    vcpu_reset(v);
+    v->regs = r->regs;
+    v->debug_regs = r->debug_regs;
+    debug_regs_update(v);
+    if (options.guest.kind == BOOT_GUEST_EFI)
+        log_print("guest: the firmware, which starts %s", options.guest.path);
+    else
+        log_print("guest: the firmware, which goes on booting");
+}
+
 void hall_enter(struct boot_info *info, enum hv_status map_status)
 {
     if (info->self_start)
@@ -232,22 +270,21 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
 
     make_maps(info);
     build_stage2(info);
-    gdb_uart_hide();
+    gdb_uart_hide(info->running.goes_on);
     if (line)
         route_break_in();
-    hide_cpus();
+    hide_cpus(info);
 
     struct vcpu *v = vcpu_get(0);
-    if (options.guest.kind == BOOT_GUEST_MODULE)
-        load_guest(v, info, &guest_map);
-    else
-        bios_install(v, info, &guest_map, drive, NULL);
+    begin_guest(v, info, drive);
     hv_backend->cpu_on(v);
     hv_backend->reset(v);
     bios_load(v, info);
 
     debug_config.link = line;
     debug_config.stop_at_entry = options.stop == BOOT_STOP_ENTRY;
+    debug_config.entry[0] = info->running.entry;
+    debug_config.entry[1] = info->running.not_entered;
     fmt_print(debug_config.about, sizeof(debug_config.about),
               "gdbvisor %s, %s, %llu KiB reserved at %llx", HV_VERSION, hv_backend->name,
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);

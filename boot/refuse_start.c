@@ -5,9 +5,16 @@
 #include "lib/fmt.h"
 #include "lib/log.h"
 
+static void (*leave_by)(const char *text);
+
+void refuse_start_by(void (*leave)(const char *text))
+{
+    leave_by = leave;
+}
+
 void refuse_start(const char *format, ...)
 {
-    char sentence[320], text[360];
+    char sentence[320], text[REFUSAL_SIZE];
     va_list args;
 
     va_start(args, format);
@@ -16,5 +23,7 @@ void refuse_start(const char *format, ...)
     fmt_print(text, sizeof(text), "gdbvisor: cannot start: %s", sentence);
     log_print("%s", text);
     gdb_uart_say(text);
+    if (leave_by)
+        leave_by(text);
     machine_halt();
 }

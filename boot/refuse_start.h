@@ -10,4 +10,9 @@
  */
 HV_NORETURN void refuse_start(const char *format, ...) HV_PRINTF(1, 2);
 
+enum { REFUSAL_SIZE = 360 };
+
+/* From now on does not halt: calls leave with the whole text, which does not return. */
+void refuse_start_by(void (*leave)(const char *text));
+
 #endif

@@ -15,9 +15,17 @@ bool icr_guard_allows(uint32_t low);
 bool icr_guard_allows_base(uint64_t value);
 
 /*
+ * The same for the machine as it is: while the firmware's boot services are there, everything is
+ * sent. The firmware wakes its other CPUs when it hands over to an operating system, and waits for
+ * them.
+ */
+bool icr_guard_lets(uint32_t low);
+
+/*
  * Takes writes of the local APIC's page out of the guest's hands (x2APIC's ICR is an MSR that
  * always exits). Costs two exits a write, so only for machines that have other CPUs.
+ * boot_services: the address of a 64-bit word that is not 0 while the firmware is there; 0: none.
  */
-enum hv_status icr_guard_init(void);
+enum hv_status icr_guard_init(gpa_t boot_services);
 
 #endif

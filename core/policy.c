@@ -85,7 +85,7 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_APIC_BASE:
         return icr_guard_allows_base(value) && wrmsr_safe(msr, value);
     case MSR_X2APIC_ICR:
-        return !icr_guard_allows((uint32_t)value) || wrmsr_safe(msr, value);
+        return !icr_guard_lets((uint32_t)value) || wrmsr_safe(msr, value);
     default:
         return !is_hidden(msr) && wrmsr_safe(msr, value);
     }
@@ -93,26 +93,40 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
 
 static struct {
     uint16_t first, count;
+    const uint8_t *reads;
 } hidden_ports[8];
 static unsigned hidden_count;
 
-enum hv_status io_policy_hide(uint16_t first, uint16_t count)
+enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *reads)
 {
     if (hidden_count == HV_ARRAY_SIZE(hidden_ports))
         return HV_ENOSPC;
     hidden_ports[hidden_count].first = first;
     hidden_ports[hidden_count].count = count;
+    hidden_ports[hidden_count].reads = reads;
     hidden_count++;
     return HV_OK;
 }
 
-bool io_policy_is_hidden(uint16_t port)
+/* Whether the port is hidden, and what it then reads as. */
+static bool find_hidden(uint16_t port, uint8_t *reads)
 {
     for (unsigned i = 0; i < hidden_count; i++) {
-        if (port >= hidden_ports[i].first && port - hidden_ports[i].first < hidden_ports[i].count)
-            return true;
+        unsigned offset = (unsigned)port - hidden_ports[i].first;
+
+        if (port < hidden_ports[i].first || offset >= hidden_ports[i].count)
+            continue;
+        *reads = hidden_ports[i].reads ? hidden_ports[i].reads[offset] : 0xff;
+        return true;
     }
     return false;
+}
+
+bool io_policy_is_hidden(uint16_t port)
+{
+    uint8_t reads;
+
+    return find_hidden(port, &reads);
 }
 
 void io_policy_map(uint8_t *map)
@@ -129,9 +143,10 @@ void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
 
     for (unsigned i = 0; i < size; i++) {
         uint16_t p = (uint16_t)(port + i);
-        bool hidden = io_policy_is_hidden(p);
+        uint8_t reads;
+        bool hidden = find_hidden(p, &reads);
         if (in)
-            result |= (uint32_t)(hidden ? 0xff : inb(p)) << (8 * i);
+            result |= (uint32_t)(hidden ? reads : inb(p)) << (8 * i);
         else if (!hidden)
             outb(p, a20_guard_write(p, (uint8_t)(*value >> (8 * i))));
     }

@@ -25,9 +25,11 @@ const struct msr_row *msr_policy_rows(unsigned *count);
 bool msr_policy_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
-/* Ports [first, first + count) look absent: reads are all ones, writes go nowhere. At most 8 calls.
+/*
+ * Ports [first, first + count): writes go nowhere, each reads as its byte in reads, which stays the
+ * caller's; NULL: they look absent, all ones. At most 8 calls.
  */
-enum hv_status io_policy_hide(uint16_t first, uint16_t count);
+enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *reads);
 bool io_policy_is_hidden(uint16_t port);
 
 /* Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them. */

@@ -9,6 +9,7 @@
 #include "debug/registers.h"
 #include "debug/state.h"
 #include "debug/watch.h"
+#include "hv/compiler.h"
 #include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -228,8 +229,8 @@ static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
         v->regs.rflags = (v->regs.rflags & ~RFLAGS_RF) | own_rf; /* ours does not show */
 }
 
-/* Runs until there is something to tell. */
-static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
+/* Runs until there is something to tell. deaf: the line cannot break in. */
+static void run_to_stop(struct vcpu *v, bool deaf, struct gdb_stop *stop)
 {
     gva_t stopped_at = debug.stopped_at[v->number];
     bool leaving = debug.stopped[v->number];
@@ -241,7 +242,7 @@ static void run_to_stop(struct vcpu *v, struct gdb_stop *stop)
     }
     registers_flush();
     watch_remember(v);
-    if (link())
+    if (link() && !deaf)
         link()->listen();
     do {
         leaving = leaving && vcpu_linear_rip(v) == stopped_at;
@@ -270,12 +271,29 @@ static void put(const char *bytes, size_t size)
     link()->put(bytes, size);
 }
 
+/* The guest has begun, what the user wants to see has not. */
+static void run_to_entry(struct vcpu *v, const struct debug_config *config, struct gdb_stop *stop)
+{
+    struct gdb_stop reached;
+
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(config->entry); i++)
+        watch_insert(GDB_BREAK_HARD, config->entry[i], 1);
+    debug_update_traps();
+    run_to_stop(v, true, &reached);
+    watch_remove_all();
+    debug_update_traps();
+    if (reached.reason != GDB_STOP_HWBREAK)
+        *stop = reached;
+}
+
 void debug_session_run(struct vcpu *v, const struct debug_config *config)
 {
     struct gdb_stop stop = {.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
 
     debug.config = config;
     debug_update_traps();
+    if (config->link && config->stop_at_entry && config->entry[0])
+        run_to_entry(v, config, &stop);
     if (config->link) {
         gdbstub_init(&debug.stub, &debug_target, put, &stop);
         if (!config->stop_at_entry)
@@ -284,7 +302,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
     if (config->link && config->stop_at_entry)
         converse();
     for (;;) {
-        run_to_stop(v, &stop);
+        run_to_stop(v, false, &stop);
         if (!config->link)
             machine_halt();
         gdbstub_stopped(&debug.stub, &stop);

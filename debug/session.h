@@ -24,6 +24,9 @@ struct debug_link {
 struct debug_config {
     const struct debug_link *link; /* NULL: gdb=none */
     bool stop_at_entry;
+    /* Where that is, whichever is reached first; 0: here. Until then nobody is heard on the line.
+     */
+    gva_t entry[2];
     char about[160]; /* versions and sizes for `monitor version` */
 };
 

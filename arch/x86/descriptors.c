@@ -73,6 +73,7 @@ void descriptors_load(unsigned cpu)
     gdt[cpu][HOST_DS / 8] = 0x00cf93000000ffff;
     struct table_register gdtr = {sizeof(gdt[cpu]) - 1, (uint64_t)gdt[cpu]};
     load_gdt(&gdtr);
+    load_flat_segments(HOST_CS, HOST_DS);
     load_tss(cpu);
 
     for (unsigned vector = 0; vector < TRAP_VECTORS; vector++)

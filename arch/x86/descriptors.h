@@ -9,7 +9,7 @@ enum { HOST_CS = 0x08, HOST_DS = 0x10, HOST_TR = 0x18 }; /* TR: + 16 for each CP
 /* Interrupt stacks (TSS IST numbers): these traps can come when the stack in use is no good. */
 enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_DB = 4, IST_COUNT = 4 };
 
-/* Fills and loads GDT, TR and IDT of this CPU. */
+/* Fills and loads GDT, segments, TR and IDT of this CPU. */
 void descriptors_load(unsigned cpu);
 
 /* The number of the CPU that runs this: its own place for the TSS descriptor tells. */

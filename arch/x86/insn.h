@@ -135,6 +135,57 @@ static inline uint16_t store_tr(void)
     return selector;
 }
 
+/* Selectors of ES, CS, SS, DS, FS, GS, in this order. */
+static inline void store_segments(uint16_t *selectors)
+{
+    __asm__ volatile("mov %%es, %0" : "=r"(selectors[0]));
+    __asm__ volatile("mov %%cs, %0" : "=r"(selectors[1]));
+    __asm__ volatile("mov %%ss, %0" : "=r"(selectors[2]));
+    __asm__ volatile("mov %%ds, %0" : "=r"(selectors[3]));
+    __asm__ volatile("mov %%fs, %0" : "=r"(selectors[4]));
+    __asm__ volatile("mov %%gs, %0" : "=r"(selectors[5]));
+}
+
+/* The same array; CS and SS stay. The bases of FS and GS are lost. */
+static inline void load_data_segments(const uint16_t *selectors)
+{
+    __asm__ volatile("mov %0, %%es" : : "r"(selectors[0]) : "memory");
+    __asm__ volatile("mov %0, %%ds" : : "r"(selectors[3]) : "memory");
+    __asm__ volatile("mov %0, %%fs" : : "r"(selectors[4]) : "memory");
+    __asm__ volatile("mov %0, %%gs" : : "r"(selectors[5]) : "memory");
+}
+
+/* CS and SS, and 0 for the others. */
+static inline void load_flat_segments(uint16_t code, uint16_t stack)
+{
+    uint64_t scratch;
+    __asm__ volatile("push %1\n\t"
+                     "lea 1f(%%rip), %0\n\t"
+                     "push %0\n\t"
+                     "lretq\n"
+                     "1: mov %k2, %%ss\n\t"
+                     "xor %k0, %k0\n\t"
+                     "mov %k0, %%ds\n\t"
+                     "mov %k0, %%es\n\t"
+                     "mov %k0, %%fs\n\t"
+                     "mov %k0, %%gs"
+                     : "=&r"(scratch)
+                     : "r"((uint64_t)code), "r"((uint64_t)stack)
+                     : "cc", "memory");
+}
+
+static inline uint16_t store_ldt(void)
+{
+    uint16_t selector;
+    __asm__ volatile("sldt %0" : "=r"(selector));
+    return selector;
+}
+
+static inline void load_ldt(uint16_t selector)
+{
+    __asm__ volatile("lldt %0" : : "r"(selector));
+}
+
 static inline void invlpg(const void *address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

@@ -19,6 +19,7 @@ LEFT = pytest.StashKey()  # the tests left to make test-full: [(test, reason)]
 
 def pytest_configure(config):
     for line in ("needs(*capabilities): what the machine must be able to show",
+                 "firmware(kind): only of machines with this firmware, and of all of them",
                  "every_machine: runs on all machines, not only on each vendor's primary one",
                  "smoke: of these, the few for machines that take long to start",
                  "long: takes half a minute and more in the slowest emulator",
@@ -39,9 +40,12 @@ def pytest_generate_tests(metafunc):
     if "machine" not in metafunc.fixturenames:
         return
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    firmware = [mark.args[0] for mark in metafunc.definition.iter_markers("firmware")]
     chosen = []
     for machine in machines.selected():
-        if not (machine.primary or "every_machine" in marks):
+        wanted = machine.firmware in firmware if firmware else (
+            machine.primary or "every_machine" in marks)
+        if not wanted:
             continue
         left = None if machines.everything() else machine.left_out(marks)
         if left:

@@ -26,6 +26,7 @@ enum { PC = 0x1000 };
 
 static struct vcpu *v;
 static bool halted;
+static gva_t entry[2];
 void model_write_register(const char *name, uint64_t value)
 {
     (void)value;
@@ -56,7 +57,8 @@ static void session(bool has_link, bool stop_at_entry, const struct model_entry 
                     unsigned count, const char *const *gdb)
 {
     struct debug_config config = {.link = has_link ? &fake_link : NULL,
-                                  .stop_at_entry = stop_at_entry};
+                                  .stop_at_entry = stop_at_entry,
+                                  .entry = {entry[0], entry[1]}};
 
     turns = gdb;
     pending[0] = sent[0] = 0;
@@ -388,6 +390,21 @@ static void test_bp23_vanished(void **state)
     assert_int_equal(count_sent("$T02"), 1);
 }
 
+/* What the user debugs begins later: nobody is heard before, and no breakpoint of ours remains. */
+static void test_entry_later(void **state)
+{
+    GUEST(HITS(nop, DR6_B(1)));
+    GDB("qSupported:hwbreak+ ?");
+    (void)state;
+    entry[0] = 0x5000, entry[1] = PC + 1;
+    SESSION();
+    entry[0] = 0;
+    assert_int_equal(model_records[0].live_dr[0], 0x5000);
+    assert_int_equal(model_records[0].live_dr[1], PC + 1);
+    assert_int_equal(listens + watch_count() + count_sent("hwbreak:"), 0);
+    assert_int_equal(count_sent("$T05"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup(test_user4_triple_fault, setup),
         cmocka_unit_test_setup(test_bp23_detach_and_kill, setup),
         cmocka_unit_test_setup(test_bp23_vanished, setup),
+        cmocka_unit_test_setup(test_entry_later, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,8 @@
 #define LAPIC  0xfee00000ULL
 #define SELF   0x7f800000ULL
 
+enum { BOOT_SERVICES = 0x2060 }; /* where the firmware has the word */
+
 enum { ENTRIES = 24, OUR_PIN = 4, SELECT = 0, WINDOW = 0x10, EOI = 0x40 };
 enum { LOW4 = 0x10 + 2 * OUR_PIN, HIGH4, LOW5, HIGH5 };
 
@@ -337,7 +339,7 @@ static void test_icr_guard(void **state)
     unsigned access;
 
     (void)state;
-    assert_int_equal(icr_guard_init(), HV_OK);
+    assert_int_equal(icr_guard_init(BOOT_SERVICES), HV_OK);
     assert_true(stage2_lookup(LAPIC + 0x300, &hpa, &access));
     assert_int_equal(hpa, LAPIC + 0x300);
     assert_int_equal(access, STAGE2_READ);
@@ -354,6 +356,18 @@ static void test_icr_guard(void **state)
     guest_write(LAPIC + 0x300, 0x4608);
     assert_int_equal(lapic_writes, 3);
     assert_int_equal(lapic[0x300 / 4], 0xfd);
+    assert_false(icr_guard_lets(0xc4500));
+
+    /* A firmware that is still there wakes its own. */
+    model_memory_put(BOOT_SERVICES, 0xfee0018);
+    assert_true(icr_guard_lets(0xc4500));
+    guest_write(LAPIC + 0x300, 0xc4500);
+    guest_write(LAPIC + 0x300, 0xc4687);
+    assert_int_equal(lapic_writes, 5);
+    assert_int_equal(lapic[0x300 / 4], 0xc4687);
+    model_memory_put(BOOT_SERVICES, 0);
+    guest_write(LAPIC + 0x300, 0xc4500);
+    assert_int_equal(lapic_writes, 5);
     assert_true(stage2_lookup(LAPIC + 0x300, &hpa, &access));
     assert_int_equal(access, STAGE2_READ);
     assert_int_equal(hpa, LAPIC + 0x300);

@@ -227,7 +227,7 @@ static void test_user11_hidden_ports(void **state)
     uint32_t value = 0;
 
     (void)state;
-    assert_int_equal(io_policy_hide(0x3f8, 8), HV_OK);
+    assert_int_equal(io_policy_hide(0x3f8, 8, NULL), HV_OK);
     for (uint32_t port = 0; port < 0x10000; port++)
         assert_int_equal(io_policy_is_hidden((uint16_t)port), port >= 0x3f8 && port <= 0x3ff);
     io_policy_access(0x3f8, 1, true, &value);
@@ -270,16 +270,34 @@ static void test_user11_straddling(void **state)
     assert_int_equal(port_writes[2].value, 0x33);
 }
 
+/* A device that is there and idle: each port has its own byte. */
+static void test_hidden_ports_with_values(void **state)
+{
+    static const uint8_t reads[4] = {1, 0x60, 0, 0xff};
+    uint32_t value = 0;
+
+    (void)state;
+    assert_int_equal(io_policy_hide(0xfff8, 4, reads), HV_OK);
+    io_policy_access(0xfff9, 1, true, &value);
+    assert_int_equal(value, 0x60);
+    io_policy_access(0xfff8, 4, true, &value);
+    assert_int_equal(value, 0xff006001);
+    assert_int_equal(port_reads, 0);
+    value = 0;
+    io_policy_access(0xfff9, 1, false, &value);
+    assert_int_equal(port_write_count, 0);
+}
+
 static void test_hide_is_bounded(void **state)
 {
     (void)state;
-    assert_int_equal(io_policy_hide(0xfff8, 8), HV_OK);
+    assert_int_equal(io_policy_hide(0xfffc, 4, NULL), HV_OK);
     assert_true(io_policy_is_hidden(0xffff));
     assert_false(io_policy_is_hidden(0));
-    for (unsigned i = 0; i < 6; i++)
-        assert_int_equal(io_policy_hide(0, 0), HV_OK);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(io_policy_hide(0, 0, NULL), HV_OK);
     assert_false(io_policy_is_hidden(0));
-    assert_int_equal(io_policy_hide(0, 1), HV_ENOSPC);
+    assert_int_equal(io_policy_hide(0, 1, NULL), HV_ENOSPC);
     assert_false(io_policy_is_hidden(0));
 }
 
@@ -361,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup(test_efer_unknown_bits, setup),
         cmocka_unit_test_setup(test_user11_hidden_ports, setup),
         cmocka_unit_test_setup(test_user11_straddling, setup),
+        cmocka_unit_test_setup(test_hidden_ports_with_values, setup),
         cmocka_unit_test_setup(test_hide_is_bounded, setup),
         cmocka_unit_test_setup(test_cpuid, setup),
         cmocka_unit_test(test_xcr0),

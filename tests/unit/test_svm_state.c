@@ -165,8 +165,8 @@ static void test_user11_io_bitmap(void **state)
     memset(iopm, 0xaa, sizeof(iopm));
     svm_iopm_build(iopm);
     assert_int_equal(bits_set(iopm, SVM_IOPM_SIZE), 0);
-    assert_int_equal(io_policy_hide(0x2f8, 8), HV_OK);
-    assert_int_equal(io_policy_hide(0xffff, 1), HV_OK);
+    assert_int_equal(io_policy_hide(0x2f8, 8, NULL), HV_OK);
+    assert_int_equal(io_policy_hide(0xffff, 1, NULL), HV_OK);
     svm_iopm_build(iopm);
     assert_int_equal(iopm[0x2f8 / 8], 0xff);
     assert_int_equal(iopm[0x1fff], 0x80);

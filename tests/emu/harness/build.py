@@ -104,7 +104,7 @@ def grub_config(options, modules, setup=()):
 
 def _forget_old_isos():
     """Images not asked for in an hour go: each build of gdbvisor makes others."""
-    for old in ISO_DIR.glob("*.iso"):
+    for old in [*ISO_DIR.glob("*.iso"), *ISO_DIR.glob("*.fat")]:
         if time.time() - old.stat().st_mtime > 3600:
             old.unlink()
 
@@ -130,6 +130,56 @@ def iso(config, files):
         _run("grub-mkrescue", "--fonts=", "--locales=", "--themes=", "-o", part, tree)
         shutil.rmtree(tree)
         part.rename(image)
+    return image
+
+
+def _file(tree, name, content):
+    """The path of a file's content, which is a path already or bytes."""
+    if not isinstance(content, bytes):
+        return Path(content)
+    path = tree / name.strip("/").replace("/", "-")
+    path.write_bytes(content)
+    return path
+
+
+def fat(files, size=64):
+    """The path of a FAT image without partitions, `size` MiB. files: {"EFI/BOOT/X.EFI": path or
+    bytes}."""
+    digest = hashlib.sha256(str(size).encode())
+    for name, content in sorted(files.items()):
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        digest.update(name.encode() + b"\0" + data)
+    image = ISO_DIR / f"{digest.hexdigest()[:20]}.fat"
+    with _lock("iso"):
+        if image.exists():
+            os.utime(image)
+            return image
+        _forget_old_isos()
+        tree = ISO_DIR / f"{image.stem}.tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir(parents=True)
+        part = image.with_suffix(".part")
+        with open(part, "wb") as handle:
+            handle.truncate(size << 20)
+        _run("mformat", "-i", part, "-F", "::")
+        folders = {parent for name in files for parent in Path(name).parents if parent.name}
+        for folder in sorted(folders):
+            _run("mmd", "-i", part, f"::/{folder}")
+        for name, content in files.items():
+            _run("mcopy", "-i", part, _file(tree, name, content), f"::/{name}")
+        shutil.rmtree(tree)
+        part.rename(image)
+    return image
+
+
+def grub_efi():
+    """GRUB as an EFI program; it reads /EFI/debian/grub.cfg of the volume it was loaded from."""
+    image = BUILD / "grubx64.efi"
+    with _lock("grub"):
+        if not image.exists():
+            _run("grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/debian", "-o", image, "fat",
+                 "part_gpt", "part_msdos", "normal", "configfile", "linux", "boot", "echo",
+                 "chain", "serial", "terminal")
     return image
 
 

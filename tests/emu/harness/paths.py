@@ -20,6 +20,7 @@ LEASH = ["setpriv", "--pdeathsig", "KILL"]
 GUEST_SOURCES = ROOT / "tests" / "guest"
 SECTOR_SOURCES = ROOT / "tests" / "sector"
 HYPERVISOR = BUILD / "gdbvisor.elf"
+APPLICATION = BUILD / "gdbvisor.efi"
 KERNEL = BUILD / "kernel" / "vmlinuz"
 INITRD = BUILD / "kernel" / "initrd.img"
 KERNEL_SYMBOLS = BUILD / "kernel" / "vmlinux.sym"

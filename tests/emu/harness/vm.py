@@ -130,10 +130,12 @@ class Vm:
                 raise VmError(f"waited {timeout * self.machine.slowness:.0f} s for {what}")
             time.sleep(0.05)
 
-    def wait_console(self, text, timeout=60):
-        """Waits for text on the console and returns the console's text."""
+    def wait_console(self, text, timeout=60, refused=False):
+        """Waits for text on the console and returns the console's text. refused: a refusal there
+        is no reason to end."""
         return self._wait(f"{text!r} on the console",
-                          lambda: self.console() if text in self.console() else None, timeout)
+                          lambda: self.console() if text in self.console() else None, timeout,
+                          fatal=(PANIC,) if refused else (PANIC, REFUSAL))
 
     def wait_said(self, text, timeout=30):
         """Waits for text of the guest's and returns all it said."""

@@ -115,6 +115,33 @@ static inline uint16_t store_tr(void)
     return 0x18;
 }
 
+static inline void store_segments(uint16_t *selectors)
+{
+    for (unsigned i = 0; i < 6; i++)
+        selectors[i] = 0;
+}
+
+static inline void load_data_segments(const uint16_t *selectors)
+{
+    (void)selectors;
+}
+
+static inline void load_flat_segments(uint16_t code, uint16_t stack)
+{
+    (void)code;
+    (void)stack;
+}
+
+static inline uint16_t store_ldt(void)
+{
+    return 0;
+}
+
+static inline void load_ldt(uint16_t selector)
+{
+    (void)selector;
+}
+
 static inline void invlpg(const void *address)
 {
     (void)address;

@@ -1,0 +1,206 @@
+"""gdbvisor.efi: the running firmware becomes the guest, and goes on."""
+
+import re
+import struct
+import time
+
+import pytest
+
+from harness import build, paths
+
+pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.firmware("uefi")]
+
+OPTIONS = "gdb=com2 console=com1"
+SHELL = "UEFI Interactive Shell"
+
+
+def _disk(image):
+    return ["-drive", f"format=raw,file={image},snapshot=on"]
+
+
+@pytest.fixture
+def stick(start):
+    """stick(options, files, ...): a stick with gdbvisor as its default program, and gdbvisor.cfg.
+    options: text, or the file's bytes."""
+    def run(options, files=(), wait="gdb: waiting on", **kwargs):
+        config = options if isinstance(options, bytes) else f"{OPTIONS} {options}\n".encode()
+        content = {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION, "EFI/BOOT/gdbvisor.cfg": config,
+                   **dict(files)}
+        vm = start(_disk(build.fat(content)), **kwargs)
+        if wait:
+            vm.wait_console(wait)
+        return vm
+    return run
+
+
+def _pe_entry(program):
+    """Where a PE file begins to run, from its first byte on."""
+    header = struct.unpack_from("<I", program, 0x3C)[0]
+    return struct.unpack_from("<I", program, header + 0x28)[0]
+
+
+def _stop_in_firmware(gdb):
+    """Ctrl-C; the stop is in the firmware's own 64-bit code."""
+    stop = gdb.interrupt()
+    assert stop.signal == "SIGINT"
+    assert gdb.value("$efer") & 0x1D00 == 0xD00  # long mode, NX; no SVM
+    assert gdb.value("$cr0") & 0x80000001 == 0x80000001
+    assert gdb.value("$cs") == 0x38
+    return stop
+
+
+def test_efi_next(stick):
+    """USER-5: started as the stick's BOOTX64.EFI, with a configuration as Windows writes it. The
+    guest stands behind the call that made it one, and goes on into the firmware, which boots the
+    next entry: its shell. Break-in and steps there, while the firmware polls its console."""
+    vm = stick(b"\xff\xfe" + "# where\r\ngdb=com2 console=com1\r\nguest=next # on".encode("utf-16-le"))
+    gdb = vm.gdb()
+    pc = gdb.pc()
+    assert gdb.value("$rax") == 0
+    assert gdb.read(pc - 5, 1) == b"\xe8"
+    assert gdb.value("$eflags") & 0x200
+    gdb.cont()
+    console = vm.wait_console(SHELL)
+    assert "options: gdb=com2 console=com1 guest=next" in console
+    assert "BdsDxe: failed to start" in console  # not a success: the next entry is booted
+    _stop_in_firmware(gdb)
+    for _ in range(20):
+        before = gdb.pc()
+        stop = gdb.stepi()
+        assert stop.reason == "end-stepping-range"
+        assert gdb.pc() != before or gdb.read(before, 1) in (b"\xf3", b"\xf2")
+    gdb.cont()
+    vm.wait_console("Shell>")
+
+
+def test_efi_next_without_gdb(stick):
+    """USER-10: stop=none: the firmware goes on to its shell and nobody has to attach."""
+    vm = stick("stop=none", wait="guest: running")
+    vm.wait_console("Shell>")
+
+
+SCRIPT = "\r\n".join(["FS0:", "\\tools\\gdbvisor.efi {}", "echo back with %lasterror%", ""])
+
+
+@pytest.mark.parametrize("options, said", [
+    (f"{OPTIONS} stop=none", "options: gdb=com2 console=com1 stop=none"),
+    ("", "options: gdb=com2 console=com1 stop=none gdb=com2,57600"),
+])
+def test_efi_from_the_shell(start, options, said):
+    """From the UEFI shell: its command line, else the configuration beside the program; then the
+    script goes on, as a guest."""
+    image = build.fat({"startup.nsh": SCRIPT.format(options).encode(),
+                       "tools/gdbvisor.efi": paths.APPLICATION,
+                       "tools/gdbvisor.cfg": f"{OPTIONS}\nstop=none\ngdb=com2,57600".encode()})
+    vm = start(_disk(image))
+    console = vm.wait_console("back with 0x")
+    assert "guest: running" in console and said in console
+    assert "back with 0xE" in console.replace("0x800000000000000E", "0xE")
+
+
+def test_efi_image_entry(stick):
+    """guest=efi:PATH with stop=entry: the image's first instruction, with the firmware's arguments."""
+    program = build.grub_efi()
+    vm = stick("guest=efi:\\EFI\\debian\\grubx64.efi",
+               {"EFI/debian/grubx64.efi": program, "EFI/debian/grub.cfg": b"echo grub: here\n"})
+    gdb = vm.gdb()
+    data = program.read_bytes()
+    base = gdb.pc() - _pe_entry(data)
+    assert gdb.read(base, 64) == data[:64]
+    assert gdb.read(gdb.pc(), 16) == data[_pe_entry(data):][:16] or gdb.read(base, 2) == b"MZ"
+    assert gdb.read(gdb.value("$rdx"), 8) == b"IBI SYST"  # EFI_SYSTEM_TABLE
+    gdb.cont()
+    vm.wait_console("grub: here")
+    time.sleep(0.5)
+    _stop_in_firmware(gdb)
+
+
+LINUX_CONFIG = """
+linux /vmlinuz console=ttyS0 panic=-1 nokaslr reboot=efi {more}
+initrd /initrd.img
+boot
+"""
+
+
+def _linux_stick(stick, linux, more, options, **kwargs):
+    vmlinuz, initrd, _ = linux
+    files = {"EFI/debian/grubx64.efi": build.grub_efi(),
+             "EFI/debian/grub.cfg": LINUX_CONFIG.format(more=more).encode(),
+             "vmlinuz": vmlinuz, "initrd.img": initrd}
+    return stick(f"guest=efi:\\EFI\\debian\\grubx64.efi {options}", files, memory=512, **kwargs)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("cpus", ["1", "2"])
+def test_efi_grub_linux(stick, linux, cpus):
+    """GRUB, then Debian's kernel to its init, with the firmware's runtime services: the kernel takes
+    them over (SetVirtualAddressMap) and resets the machine by one. With two CPUs the firmware wakes
+    the other one when it hands over, and waits for it."""
+    vm = _linux_stick(stick, linux, "hv.reboot", "stop=none", wait="guest: running",
+                      extra=("-smp", cpus))
+    assert vm.wait_exit(240) == 0
+    console = vm.console()
+    assert "INIT: reached" in console
+    assert re.search(r"efi: EFI v2\.\d+ by ", console)
+    assert "efi: Freeing EFI boot services memory" in console  # behind SetVirtualAddressMap
+    assert "Registered efivars operations" in console
+    assert not re.search(r"BUG:|Oops|cut here|unknown reason|Firmware Bug", console)
+    assert "reboot: Restarting system" in console
+    assert "smp: Brought up 1 node, 1 CPU" in console
+    if cpus == "2":
+        assert "cpu: 1 more" in console
+
+
+@pytest.mark.linux
+def test_efi_linux_break_in(stick, linux):
+    """USER-3: Ctrl-C into the kernel that GRUB started, and on to its init."""
+    vm = _linux_stick(stick, linux, "quiet", "stop=none", wait="guest: running")
+    gdb = vm.gdb()
+    for _ in range(4):
+        gdb.cont()
+        time.sleep(1)
+        assert gdb.interrupt().signal == "SIGINT"
+    gdb.detach()
+    vm.wait_console("INIT: reached", 180)
+
+
+def _refused(vm, *words):
+    """The sentence with these words, on both lines; then the firmware goes on to its shell."""
+    sentence = vm.wait_refusal()
+    for word in words:
+        assert word.lower() in sentence.lower(), sentence
+    console = vm.wait_console(SHELL, refused=True)
+    assert "guest: running" not in console and "gdb: waiting" not in console
+    return sentence
+
+
+@pytest.mark.parametrize("options, words", [
+    ("guest=efi:\\none.efi", ["none.efi", "no such file"]),
+    ("guest=efi:\\EFI\\BOOT\\gdbvisor.cfg", ["gdbvisor.cfg", "no EFI program"]),
+    ("colour=red", ["colour"]),
+    ("guest=disk:1", ["disk", "BIOS"]),
+    ("guest=module", ["module"]),
+])
+def test_efi_refuse(stick, options, words):
+    """Not started: one sentence, and the firmware boots on as if nothing had been."""
+    _refused(stick(options, wait=None), *words)
+
+
+def test_efi_refuse_processor(stick):
+    """No SVM: the same, said on gdb's line too."""
+    vm = stick("", wait=None, cpu="EPYC,-svm")
+    assert _refused(vm, "SVM") in vm.gdb_line()
+
+
+def test_efi_refuse_twice(start):
+    """A second gdbvisor in the guest finds no SVM, says so, and gives everything back: the shell
+    shows as much free memory as before."""
+    script = "\r\n".join(["FS0:", "memmap", f"gdbvisor.efi {OPTIONS} stop=none", "memmap",
+                          "gdbvisor.efi gdb=none console=none", "memmap", "echo the end", ""])
+    vm = start(_disk(build.fat({"startup.nsh": script.encode(), "gdbvisor.efi": paths.APPLICATION})))
+    console = vm.wait_console("the end\r\n", 90, refused=True)
+    reserved = [int(n.replace(",", "")) for n in re.findall(r"Reserved *: *([\d,]+) Pages", console)]
+    assert len(reserved) == 3
+    assert reserved[1] - reserved[0] == 512  # 2 MiB
+    assert reserved[2] == reserved[1]
+    assert "cannot start" in console
