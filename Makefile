@@ -82,7 +82,7 @@ $(BUILD)/gdbvisor.efi.elf: linker/gdbvisor.ld $(HV_OBJS) $(APP_OBJS)
 	$(HV_LINK) -e efi_start $(HV_OBJS) $(APP_OBJS)
 
 $(BUILD)/gdbvisor.efi: $(BUILD)/gdbvisor.efi.elf
-	objcopy -O efi-app-x86_64 --strip-debug --adjust-vma=-0x1ff000 $< $@
+	objcopy -O efi-app-x86_64 --strip-all --adjust-vma=-0x1ff000 $< $@
 
 $(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf boot/grub.cfg
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub

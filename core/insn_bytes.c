@@ -11,11 +11,27 @@ enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn)
     return x86_decode(bytes, count, bits == 64 ? X86_64 : bits == 32 ? X86_32 : X86_16, insn);
 }
 
+/* The opcode of an instruction that has no operands to decode; 0: it is another kind of exit. */
+static uint8_t plain_opcode(enum hv_exit_kind kind)
+{
+    enum { WRMSR = 0x30, RDMSR = 0x32, CPUID = 0xa2 };
+
+    if (kind == HV_EXIT_CPUID)
+        return CPUID;
+    return kind == HV_EXIT_MSR_READ ? RDMSR : kind == HV_EXIT_MSR_WRITE ? WRMSR : 0;
+}
+
 unsigned insn_length(struct vcpu *v, const struct hv_exit *exit)
 {
+    enum { PLAIN_LENGTH = 2 };
+    uint8_t plain = plain_opcode(exit->kind);
     struct x86_insn insn;
 
     if (exit->insn_length)
         return exit->insn_length;
-    return insn_at_rip(v, &insn) == HV_OK ? insn.length : 0;
+    bool decoded = insn_at_rip(v, &insn) == HV_OK;
+    /* A guest in system management mode runs on memory that we do not see. */
+    if (plain && !(decoded && insn.map == X86_MAP_0F && insn.opcode == plain))
+        return PLAIN_LENGTH;
+    return decoded ? insn.length : 0;
 }

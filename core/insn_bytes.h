@@ -8,7 +8,10 @@
 /* Fetches and decodes it. HV_EFAULT: not (all) mapped; HV_EINVAL: no instruction. */
 enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn);
 
-/* The exit's instruction length; decoded when the processor did not tell. 0: cannot be had. */
+/*
+ * The exit's instruction length; decoded when the processor did not tell. CPUID, RDMSR and WRMSR
+ * have the usual one where other bytes stand at RIP. 0: cannot be had.
+ */
 unsigned insn_length(struct vcpu *v, const struct hv_exit *exit);
 
 #endif

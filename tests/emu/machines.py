@@ -16,8 +16,13 @@ from dataclasses import dataclass, field
 
 from harness import kvm
 
+# Code and variables. Two are of the build that keeps its variables in SMM: without and with Secure
+# Boot on.
 FIRMWARE = {
     "uefi": ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    "uefi-smm": ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    "uefi-secure-boot": ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+                         "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"),
     "uefi-2m": "/usr/share/ovmf/OVMF.fd",  # code and variables; Bochs 2.7 takes no more than 2 MiB
 }
 

@@ -152,6 +152,16 @@ def test_efi_grub_linux(stick, linux, cpus):
 
 
 @pytest.mark.linux
+def test_efi_smm_grub_linux(stick, linux):
+    """The same on a firmware that keeps its variables in SMM: its SMIs come in the guest's mode."""
+    vm = _linux_stick(stick, linux, "hv.reboot", "stop=none", wait="guest: running",
+                      firmware="uefi-smm")
+    assert vm.wait_exit(240) == 0
+    assert "INIT: reached" in vm.console()
+    assert "Registered efivars operations" in vm.console()
+
+
+@pytest.mark.linux
 def test_efi_linux_break_in(stick, linux):
     """USER-3: Ctrl-C into the kernel that GRUB started, and on to its init."""
     vm = _linux_stick(stick, linux, "quiet", "stop=none", wait="guest: running")
@@ -190,6 +200,27 @@ def test_efi_refuse_processor(stick):
     """No SVM: the same, said on gdb's line too."""
     vm = stick("", wait=None, cpu="EPYC,-svm")
     assert _refused(vm, "SVM") in vm.gdb_line()
+
+
+SIGNED = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi")
+
+
+@pytest.mark.parametrize("grub_is_signed", [False, True])
+def test_efi_secure_boot(stick, grub_is_signed):
+    """Secure Boot: gdbvisor is signed; what it starts has to be as well, or is refused, and the
+    firmware goes on to the end of its boot entries."""
+    programs = dict(zip(SIGNED, (paths.APPLICATION, build.grub_efi())))
+    files = {name: build.signed(program) for name, program in programs.items()}
+    if not grub_is_signed:
+        files[SIGNED[1]] = programs[SIGNED[1]]
+    files["EFI/debian/grub.cfg"] = b"echo grub: here\n"
+    vm = stick("guest=efi:\\EFI\\debian\\grubx64.efi stop=none", files, wait=None,
+               firmware="uefi-secure-boot")
+    if grub_is_signed:
+        vm.wait_console("grub: here")
+    else:
+        assert "Secure Boot" in vm.wait_refusal()
+        vm.wait_console("enter the Boot Manager Menu", refused=True)
 
 
 def test_efi_refuse_twice(start):

@@ -141,6 +141,23 @@ static void test_msr(void **state)
     }
 }
 
+/* In system management mode: what we read at RIP is not what the guest executes. */
+static void test_code_out_of_sight(void **state)
+{
+    static const char *const seen[] = {"\xff\xff", "\x90", "\x66\x0f\xa3\xc0"};
+    static const enum hv_exit_kind kinds[] = {HV_EXIT_CPUID, HV_EXIT_MSR_READ, HV_EXIT_MSR_WRITE};
+
+    (void)state;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(seen) * HV_ARRAY_SIZE(kinds); i++) {
+        const char *bytes = seen[i / HV_ARRAY_SIZE(kinds)];
+
+        code(bytes, strlen(bytes));
+        v->regs.gpr[GPR_RCX] = 0x10;
+        assert_int_equal(handle_kind(kinds[i % HV_ARRAY_SIZE(kinds)]), CORE_DONE);
+        check_done(2);
+    }
+}
+
 static void io(uint16_t port, uint8_t size, bool in)
 {
     struct hv_exit exit = {.kind = HV_EXIT_IO, .insn_length = 1, .io = {port, size, in, false}};
@@ -352,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_cpuid, setup),
         cmocka_unit_test_setup(test_msr, setup),
+        cmocka_unit_test_setup(test_code_out_of_sight, setup),
         cmocka_unit_test_setup(test_io, setup),
         cmocka_unit_test_setup(test_halts, setup),
         cmocka_unit_test_setup(test_haxm13_mov_dr, setup),

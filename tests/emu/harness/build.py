@@ -183,6 +183,20 @@ def grub_efi():
     return image
 
 
+def signed(program):
+    """An EFI program with a signature that the Secure Boot variables of the tests take."""
+    image = BUILD / f"{Path(program).stem}.signed.efi"
+    key = BUILD / "snakeoil.key"
+    ours = Path("/usr/share/ovmf/PkKek-1-snakeoil")  # its passphrase is no secret
+    with _lock("sign"):
+        if not image.exists() or image.stat().st_mtime < Path(program).stat().st_mtime:
+            _run("openssl", "rsa", "-in", ours.with_suffix(".key"), "-passin", "pass:snakeoil",
+                 "-out", key)
+            _run("sbsign", "--key", key, "--cert", ours.with_suffix(".pem"), "--output", image,
+                 program)
+    return image
+
+
 def hypervisor_iso(options, modules, setup=()):
     """An ISO that boots gdbvisor. modules: (path, command line), the guest first; setup: lines of
     grub.cfg before that."""

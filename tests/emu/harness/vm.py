@@ -28,18 +28,20 @@ class CannotShow(unittest.SkipTest):
     """This machine has no means for what is asked of it. pytest takes it for a skip."""
 
 
-def machine_command(machine, folder, memory, cpu=None):
-    """QEMU's command line for a machine: processor, memory (MiB) and firmware, whose variables are
-    kept in a folder; without displays, lines and media."""
+def machine_command(machine, folder, memory, cpu=None, firmware=None):
+    """QEMU's command line for a machine: processor, memory (MiB) and firmware (or another one of
+    FIRMWARE), whose variables are kept in a folder; without displays, lines and media."""
     command = [QEMU, "-machine", machine.board, "-accel", machine.accel,
                "-cpu", cpu or machine.cpu, "-m", str(memory), "-smp", "1", "-no-reboot",
                "-net", "none"]
     if machine.firmware != "bios":
-        code, variables = FIRMWARE[machine.firmware]
+        code, variables = FIRMWARE[firmware or machine.firmware]
         own = Path(folder) / "vars.fd"
         shutil.copy(variables, own)
         command += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
                     "-drive", f"if=pflash,format=raw,unit=1,file={own}"]
+        if "secboot" in code:  # only SMM may write to the flash
+            command += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     return command
 
 
@@ -48,11 +50,12 @@ class Vm:
 
     The UART that gdb uses (`gdb_uart`, "com1" or "com2") is a unix socket, the other one a file
     with what was said on it (`console()`); the debug console of guests is a file (`said()`). `disks`
-    are images of hard disks, in the BIOS's order; what is written to them is lost.
+    are images of hard disks, in the BIOS's order; what is written to them is lost. `firmware`: another
+    one of machines.FIRMWARE than the machine's.
     """
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, disks=(), extra=()):
+                 uarts=True, guest=None, disks=(), firmware=None, extra=()):
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -63,7 +66,7 @@ class Vm:
         self._debugcon = self.workdir / "debugcon.log"
         self._errors = self.workdir / "qemu.log"
         self._clients = []
-        command = machine_command(machine, self.workdir, memory, cpu)
+        command = machine_command(machine, self.workdir, memory, cpu, firmware)
         command += ["-display", "none", "-debugcon", f"file:{self._debugcon}",
                     "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                     "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
