@@ -19,7 +19,7 @@ LEFT = pytest.StashKey()  # the tests left to make test-full: [(test, reason)]
 
 def pytest_configure(config):
     for line in ("needs(*capabilities): what the machine must be able to show",
-                 "firmware(kind): only of machines with this firmware, and of all of them",
+                 "firmware(kind, emulator=...): of all machines with this firmware, and of no others",
                  "every_machine: runs on all machines, not only on each vendor's primary one",
                  "smoke: of these, the few for machines that take long to start",
                  "long: takes half a minute and more in the slowest emulator",
@@ -36,16 +36,22 @@ def pytest_configure(config):
         pytest.exit(why, returncode=2)
 
 
+def _is_for(machine, marks):
+    """Whether a test with these marks is one of a machine's."""
+    if "firmware" in marks:
+        wanted = marks["firmware"]
+        return (machine.firmware == wanted.args[0] and not machine.oracle
+                and machine.emulator == wanted.kwargs.get("emulator", machine.emulator))
+    return machine.primary or "every_machine" in marks
+
+
 def pytest_generate_tests(metafunc):
     if "machine" not in metafunc.fixturenames:
         return
-    marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    firmware = [mark.args[0] for mark in metafunc.definition.iter_markers("firmware")]
+    marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
     chosen = []
     for machine in machines.selected():
-        wanted = machine.firmware in firmware if firmware else (
-            machine.primary or "every_machine" in marks)
-        if not wanted:
+        if not _is_for(machine, marks):
             continue
         left = None if machines.everything() else machine.left_out(marks)
         if left:

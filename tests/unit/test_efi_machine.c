@@ -67,6 +67,10 @@ static void test_map_joins(void **state)
     for (unsigned i = 0; i < 200; i++)
         size = describe(i, i % 2 ? 7 : 6, 0x100000 + i * 0x1000ULL, 1);
     assert_int_equal(efi_map_read(descriptors, size, STRIDE, &map), HV_ENOSPC);
+    describe(0, 7, 0x1000, 1); /* a hole between them */
+    size = describe(1, 7, 0x3000, 1);
+    assert_int_equal(efi_map_read(descriptors, size, STRIDE, &map), HV_OK);
+    assert_int_equal(map.count, 2);
 }
 
 static void test_map_ugly(void **state)

@@ -150,7 +150,7 @@ def fat(files, size=64):
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
         digest.update(name.encode() + b"\0" + data)
     image = ISO_DIR / f"{digest.hexdigest()[:20]}.fat"
-    with _lock("iso"):
+    with lock("iso"):
         if image.exists():
             os.utime(image)
             return image
@@ -161,7 +161,7 @@ def fat(files, size=64):
         part = image.with_suffix(".part")
         with open(part, "wb") as handle:
             handle.truncate(size << 20)
-        _run("mformat", "-i", part, "-F", "::")
+        _run("mformat", "-i", part, "::")
         folders = {parent for name in files for parent in Path(name).parents if parent.name}
         for folder in sorted(folders):
             _run("mmd", "-i", part, f"::/{folder}")
@@ -172,10 +172,27 @@ def fat(files, size=64):
     return image
 
 
+def efi_cd(files):
+    """The path of a CD whose only content is a FAT image for UEFI with these files."""
+    content = fat(files, size=31)  # the boot catalogue counts 16 bits of sectors
+    image = content.with_suffix(".iso")
+    with lock("iso"):
+        if not image.exists():
+            tree = ISO_DIR / f"{image.stem}.tree"
+            shutil.rmtree(tree, ignore_errors=True)
+            tree.mkdir()
+            shutil.copy(content, tree / "efi.img")
+            _run("xorriso", "-as", "mkisofs", "-quiet", "-o", image.with_suffix(".part"), "-e",
+                 "efi.img", "-no-emul-boot", tree)
+            shutil.rmtree(tree)
+            image.with_suffix(".part").rename(image)
+    return image
+
+
 def grub_efi():
     """GRUB as an EFI program; it reads /EFI/debian/grub.cfg of the volume it was loaded from."""
     image = BUILD / "grubx64.efi"
-    with _lock("grub"):
+    with lock("grub"):
         if not image.exists():
             _run("grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/debian", "-o", image, "fat",
                  "part_gpt", "part_msdos", "normal", "configfile", "linux", "boot", "echo",
@@ -188,7 +205,7 @@ def signed(program):
     image = BUILD / f"{Path(program).stem}.signed.efi"
     key = BUILD / "snakeoil.key"
     ours = Path("/usr/share/ovmf/PkKek-1-snakeoil")  # its passphrase is no secret
-    with _lock("sign"):
+    with lock("sign"):
         if not image.exists() or image.stat().st_mtime < Path(program).stat().st_mtime:
             _run("openssl", "rsa", "-in", ours.with_suffix(".key"), "-passin", "pass:snakeoil",
                  "-out", key)
