@@ -48,7 +48,7 @@ def _is_for(machine, marks):
 def pytest_generate_tests(metafunc):
     if "machine" not in metafunc.fixturenames:
         return
-    marks = {mark.name: mark for mark in metafunc.definition.iter_markers()}
+    marks = {mark.name: mark for mark in reversed(list(metafunc.definition.iter_markers()))}
     chosen = []
     for machine in machines.selected():
         if not _is_for(machine, marks):

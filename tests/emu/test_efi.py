@@ -52,6 +52,7 @@ def _stop_in_firmware(gdb):
     return stop
 
 
+@pytest.mark.smoke
 @pytest.mark.firmware("uefi")
 def test_efi_next(stick):
     """USER-5: started as the stick's BOOTX64.EFI, with a configuration as Windows writes it. The
