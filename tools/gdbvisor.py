@@ -4,10 +4,13 @@
 
 16-bit and 32-bit code is disassembled as what it is: gdb itself takes all code for 64-bit code. Needs
 objdump. `nexti16` is `nexti` for such code: it steps over CALL, INT and REP.
+
+`efi-symbols` lists the images that a UEFI firmware has loaded, and loads their symbols.
 """
 
 import os
 import re
+import struct
 import subprocess
 import tempfile
 
@@ -103,5 +106,238 @@ ends it: what never comes back there (INT 19h) runs on until Ctrl-C."""
         gdb.execute("continue")
 
 
+# ---- images of a UEFI firmware -------------------------------------------------------------------
+
+PAGE = 4096
+FOUR_GIB = 1 << 32
+POINTER_ALIGN = 4 << 20  # of EFI_SYSTEM_TABLE_POINTER
+SIGNATURE = b"IBI SYST"  # of that, and of the system table
+DEBUG_TABLE = bytes.fromhex("772e1549da1a6447b7a27afefed95e8b")  # its GUID
+LARGEST = 32 << 20  # how far an image's code may be from its header, when we have to search
+MOST = 1024  # images and configuration tables
+CODEVIEW_PATH = {b"NB10": 16, b"RSDS": 24}  # where the path is in a CodeView record
+SUFFIXES = (".debug", ".dll", ".so", ".efi")  # of files with symbols, beside the one named
+
+pointer_seen = []  # where EFI_SYSTEM_TABLE_POINTER was the last time
+
+
+def read(address, count):
+    """Memory of the guest."""
+    return bytes(gdb.selected_inferior().read_memory(address, count))
+
+
+def fields(address, layout):
+    """Memory as a little-endian struct; a single field is not wrapped."""
+    values = struct.unpack("<" + layout, read(address, struct.calcsize("<" + layout)))
+    return values if len(values) > 1 else values[0]
+
+
+def text_at(address, most=512):
+    """A string in the guest."""
+    out = b""
+    while len(out) < most and b"\0" not in out:
+        out += read(address + len(out), 32)
+    return out.split(b"\0")[0].decode("latin-1")
+
+
+def stem(path):
+    """The name of a file without folders and suffix."""
+    return re.sub(r"\.\w+$", "", re.split(r"[/\\]", path)[-1])
+
+
+class Image:
+    """A PE image in the guest's memory; ValueError when there is none at that address."""
+
+    def __init__(self, base, path=""):
+        self.base = base
+        magic, at = fields(base, "2s58xI")
+        if magic != b"MZ" or at > PAGE:
+            raise ValueError
+        header = read(base + at, 24 + 112 + 7 * 8)  # up to the debug directory's place
+        signature, self._sections, length, kind = struct.unpack_from("<4s2xH12xH2xH", header)
+        if signature != b"PE\0\0" or kind != 0x20B:  # PE32+
+            raise ValueError
+        self._table = base + at + 24 + length
+        self.size, directories = struct.unpack_from("<I48xI", header, 24 + 56)
+        debug_path = ""
+        if directories > 6:
+            debug_path = self._codeview(*struct.unpack_from("<II", header, 24 + 112 + 6 * 8))
+        self.name = stem(debug_path) or stem(path) or "?"
+        self.file = symbols_here(debug_path)
+
+    def _codeview(self, start, size):
+        """The path of a file with debug information in the debug directory, or ""."""
+        for entry in range(start, start + min(size, 10 * 28), 28):
+            kind, rva = fields(self.base + entry + 12, "I4xI")
+            if kind == 2 and 0 < rva < self.size:
+                behind = CODEVIEW_PATH.get(read(self.base + rva, 4))
+                return text_at(self.base + rva + behind) if behind else ""
+        return ""
+
+    def text(self):
+        """The address of the section .text."""
+        for number in range(self._sections):
+            name, rva = fields(self._table + 40 * number, "8s4xI")
+            if name.rstrip(b"\0") == b".text":
+                return self.base + rva
+        raise gdb.GdbError(f"efi-symbols: {self.name} has no section .text to go by")
+
+
+def text_of_file(path):
+    """The link address of .text in a file with debug information (ELF or PE); None without it."""
+    done = subprocess.run(["objdump", "-h", path], capture_output=True, text=True, check=False,
+                          env=dict(os.environ, LC_ALL="C"))
+    found = dict(re.findall(r"^ *\d+ (\S+) +[0-9a-f]+ +([0-9a-f]+)", done.stdout, re.MULTILINE))
+    return int(found[".text"], 16) if ".text" in found and ".debug_info" in found else None
+
+
+def symbols_here(path):
+    """The file with debug information that an image names, or one beside it; None when it is not
+    on this machine."""
+    names = [path] + [os.path.splitext(path)[0] + suffix for suffix in SUFFIXES] if path else []
+    return next((n for n in names if os.path.isfile(n) and text_of_file(n) is not None), None)
+
+
+def file_of_device_path(address):
+    """What a device path ends with: a file's path, a GUID in a firmware volume, or ""."""
+    found = ""
+    for _ in range(32):
+        kind, subtype, length = fields(address, "BBH")
+        if kind == 0x7F or length < 4:
+            break
+        if (kind, subtype) == (4, 4):
+            name = read(address + 4, min(length - 4, 1024))
+            found = name.decode("utf-16-le", "replace").rstrip("\0")
+        elif (kind, subtype) == (4, 6):
+            a, b, c, d = fields(address + 4, "IHH8s")
+            found = f"{a:08x}-{b:04x}-{c:04x}-{d[:2].hex()}-{d[2:].hex()}"
+        address += length
+    return found
+
+
+def system_table():
+    """The UEFI system table's address, or None. (UEFI, EFI System Table Pointer.) The search takes
+    seconds: where the pointer was the last time is asked first."""
+    for address in [*pointer_seen, *range(FOUR_GIB - POINTER_ALIGN, 0, -POINTER_ALIGN)]:
+        try:
+            signature, table = fields(address, "8sQ")
+            if signature == SIGNATURE and read(table, 8) == SIGNATURE:
+                pointer_seen[:] = [address]
+                return table
+        except gdb.MemoryError:  # no memory, or a device's
+            continue
+    return None
+
+
+def images_of_firmware():
+    """The images that the firmware tells debuggers of; None when it tells nothing. (UEFI, EFI
+    Debug Support Table.)"""
+    system = system_table()
+    count, tables = fields(system + 104, "QQ") if system else (0, 0)
+    for number in range(min(count, MOST)):
+        guid, table = fields(tables + 24 * number, "16sQ")
+        if guid == DEBUG_TABLE:
+            break
+    else:
+        return None
+    count, rows = fields(table, "4xIQ")
+    count = min(count, MOST)
+    found = []
+    for row in struct.unpack(f"<{count}Q", read(rows, 8 * count)):
+        try:
+            kind, loaded = fields(row, "I4xQ") if row else (0, 0)
+            if kind == 1:  # EFI_LOADED_IMAGE_PROTOCOL
+                path, base = fields(loaded + 32, "Q24xQ")
+                found.append(Image(base, file_of_device_path(path) if path else ""))
+        except (gdb.MemoryError, ValueError):  # unloaded meanwhile, or not a PE32+ image
+            continue
+    return sorted(found, key=lambda image: image.base)
+
+
+def image_around(address):
+    """The image that holds an address, by its PE header in the pages before."""
+    for base in range(address & -PAGE, max(address - LARGEST, 0), -PAGE):
+        try:
+            if read(base, 2) == b"MZ":
+                image = Image(base)
+                if address < base + image.size:
+                    return image
+        except ValueError:
+            continue
+        except gdb.MemoryError:
+            break
+    raise gdb.GdbError(f"efi-symbols: no PE image holds {address:#x}: no header lies before it")
+
+
+def image_called(wanted):
+    """The image with a name, or at the address that an expression gives."""
+    named = [i for i in images_of_firmware() or [] if i.name.lower() == stem(wanted).lower()]
+    if len(named) > 1:
+        places = ", ".join(f"{image.base:#x}" for image in named)
+        raise gdb.GdbError(f"efi-symbols: {wanted} is loaded at {places}: say which")
+    if named:
+        return named[0]
+    try:
+        address = int(gdb.parse_and_eval(f"(unsigned long)({wanted})"))
+    except gdb.error as error:
+        raise gdb.GdbError(
+            f"efi-symbols: no image {wanted}; efi-symbols lists those there are") from error
+    return image_around(address)
+
+
+class EfiSymbols(gdb.Command):
+    """efi-symbols: lists the images that the UEFI firmware has loaded, and loads the symbols of
+those that name a file which is on this machine and has some.
+efi-symbols FILE: loads the symbols of the image at $pc from FILE (ELF or PE, with DWARF).
+efi-symbols FILE IMAGE: the same for the image with this name, or at this address.
+
+Images are found by the firmware's debug table, else by searching back from $pc for a PE header. Say
+it again when more has been loaded."""
+
+    def __init__(self):
+        super().__init__("efi-symbols", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
+        self._offsets = {}  # of files with symbols
+
+    def invoke(self, argument, _from_tty):
+        file, wanted, *more = gdb.string_to_argv(argument) + [None] * 2
+        if any(more):
+            raise gdb.GdbError("usage: efi-symbols [FILE [IMAGE]]")
+        try:
+            if file:
+                image = image_called(wanted) if wanted else image_around(register("pc"))
+                self._load(image, os.path.abspath(os.path.expanduser(file)))
+            else:
+                self._list()
+        except gdb.MemoryError as error:
+            raise gdb.GdbError(f"efi-symbols: the firmware's tables: {error}") from error
+
+    def _list(self):
+        images = images_of_firmware()
+        if images is None:
+            print("The firmware tells of no images; this one is around $pc:")
+            images = [image_around(register("pc"))]
+        for image in images:
+            print(f"{image.base:#12x} {image.size:#9x}  {image.name}")
+        for image in images:
+            if image.file:
+                self._load(image, image.file)
+        if not any(image.file for image in images):
+            print("None of them names a file with symbols that is here: efi-symbols FILE IMAGE")
+
+    def _load(self, image, file):
+        """Symbols of an image, once."""
+        text = text_of_file(file)
+        if text is None:
+            raise gdb.GdbError(f"efi-symbols: {file}: no such file, or no debug information in it")
+        offset = image.text() - text
+        if self._offsets.get(file) != offset:
+            if file in self._offsets:
+                gdb.execute(f'remove-symbol-file "{file}"', to_string=True)
+            gdb.execute(f'add-symbol-file "{file}" -o {offset:#x}', to_string=True)
+            self._offsets[file] = offset
+        print(f"{image.name} at {image.base:#x}: symbols of {file}")
+
+
 gdb.disassembler.register_disassembler(ByMode())
 NextI16()
+EfiSymbols()

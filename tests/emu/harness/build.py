@@ -4,12 +4,13 @@ import fcntl
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from .paths import BUILD, GUEST_SOURCES, HYPERVISOR, NASM, SECTOR_SOURCES
+from .paths import BUILD, EFI_SOURCES, GUEST_SOURCES, HYPERVISOR, NASM, SECTOR_SOURCES
 
 DISK_SIZE = 2 << 20
 ISO_DIR = BUILD / "isos"
@@ -198,6 +199,43 @@ def grub_efi():
                  "part_gpt", "part_msdos", "normal", "configfile", "linux", "boot", "echo",
                  "chain", "serial", "terminal")
     return image
+
+
+EFI_FLAGS = ("-std=gnu17 -O1 -g -fpic -ffreestanding -fno-stack-protector -mno-red-zone "
+             "-fcf-protection=none -Wall -Wextra -Werror -DGNU_EFI_USE_MS_ABI -DHAVE_USE_MS_ABI "
+             "-isystem /usr/include/efi -isystem /usr/include/efi/x86_64").split()
+EFI_SECTIONS = (".text", ".data", ".dynamic", ".dynsym", ".rela", ".reloc")
+
+
+class EfiProgram:
+    """An UEFI application of tests/efi: its PE file, and the ELF file with its symbols. `named`:
+    its debug directory names that file."""
+
+    def __init__(self, name, named=True):
+        folder = BUILD / "efi" / ("named" if named else "unnamed")
+        self.efi, self.elf = folder / f"{name}.efi", folder / f"{name}.so"
+        obj = self.elf.with_suffix(".o")
+        with lock("efi"):
+            folder.mkdir(parents=True, exist_ok=True)
+            _run("gcc", *EFI_FLAGS, f'-DSYMBOLS="{self.elf}"', "-c", "-o", obj,
+                 EFI_SOURCES / name / f"{name}.c")
+            _run("ld", "-nostdlib", "-shared", "-Bsymbolic", "-T", "/usr/lib/elf_x86_64_efi.lds",
+                 "-o", self.elf, "/usr/lib/crt0-efi-x86_64.o", obj, "/usr/lib/libgnuefi.a")
+            _run("objcopy", *(f"--only-section={s}" for s in EFI_SECTIONS),
+                 "--output-target=efi-app-x86_64", self.elf, self.efi)
+            if named:
+                self._add_debug_directory()
+
+    def _add_debug_directory(self):
+        """What objcopy does not make: where the program's debug directory is."""
+        rva = next(int(line.split()[0], 16) for line in _run("nm", self.elf).splitlines()
+                   if line.endswith(" debug_directory"))
+        program = bytearray(self.efi.read_bytes())
+        entry = program.index(b"NB10") - 28
+        struct.pack_into("<II", program, entry + 20, rva + 28, entry + 28)
+        optional = struct.unpack_from("<I", program, 0x3C)[0] + 24
+        struct.pack_into("<II", program, optional + 112 + 6 * 8, rva, 28)
+        self.efi.write_bytes(program)
 
 
 def signed(program):

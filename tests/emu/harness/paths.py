@@ -19,6 +19,7 @@ LEASH = ["setpriv", "--pdeathsig", "KILL"]
 
 GUEST_SOURCES = ROOT / "tests" / "guest"
 SECTOR_SOURCES = ROOT / "tests" / "sector"
+EFI_SOURCES = ROOT / "tests" / "efi"
 HYPERVISOR = BUILD / "gdbvisor.elf"
 APPLICATION = BUILD / "gdbvisor.efi"
 KERNEL = BUILD / "kernel" / "vmlinuz"
