@@ -121,6 +121,56 @@ def test_efi_image_entry(stick):
     _stop_in_firmware(gdb)
 
 
+def test_efi_from_grub(start, machine):
+    """By GRUB's chainloader, with its words as load options; behind guest=next GRUB goes on, as a
+    guest."""
+    config = f"chainloader /gdbvisor.efi {OPTIONS} stop=none\nboot\necho grub: goes on\n"
+    vm = start(_media(machine, {"EFI/BOOT/BOOTX64.EFI": build.grub_efi(),
+                                "EFI/debian/grub.cfg": config.encode(),
+                                "gdbvisor.efi": paths.APPLICATION}))
+    console = vm.wait_console("grub: goes on")
+    assert f"options: {OPTIONS} stop=none" in console
+    assert "guest: running" in console
+    assert vm.gdb().value("$efer") & 0x1D00 == 0xD00
+
+
+ENTRY_SCRIPT = """
+FS0:
+if exist done then
+  echo the next entry
+  goto END
+endif
+bcfg boot add 0 FS0:\\tools\\gdbvisor.efi "gdbvisor"
+bcfg boot -opt 0x0 FS0:\\options
+echo > done
+reset
+:END
+"""
+
+
+def test_efi_from_a_boot_entry(start, machine):
+    """From a boot entry of the firmware's variables, whose optional data are the options; behind
+    guest=next the firmware goes on to the entry behind it."""
+    options = f"{OPTIONS} guest=next stop=none"
+    files = {"startup.nsh": ENTRY_SCRIPT.replace("\n", "\r\n").encode(),
+             "tools/gdbvisor.efi": paths.APPLICATION, "options": options.encode("utf-16-le")}
+    vm = start(_media(machine, files), extra=("-action", "reboot=reset"))
+    console = vm.wait_console("the next entry\r\n", 90)
+    assert re.search(r'starting Boot[0-9A-F]{4} "gdbvisor"', console)
+    assert f"options: {options}" in console
+    assert "guest: running" in console
+
+
+def test_efi_ipxe(stick):
+    """Another boot loader as guest=efi: iPXE, to its banner, and a break-in there."""
+    vm = stick("guest=efi:\\ipxe.efi stop=none",
+               {"ipxe.efi": "/usr/lib/ipxe/ipxe.efi"}, wait="guest: running")
+    vm.wait_console("Open Source Network Boot Firmware")
+    gdb = vm.gdb()
+    assert gdb.value("$cs") == 0x38
+    gdb.detach()
+
+
 LINUX_CONFIG = """
 linux /vmlinuz console=ttyS0 panic=-1 nokaslr reboot=efi {more}
 initrd /initrd.img
@@ -200,6 +250,19 @@ def _refused(vm, *words):
 def test_efi_refuse(stick, options, words):
     """Not started: one sentence, and the firmware boots on as if nothing had been."""
     _refused(stick(options, wait=None), *words)
+
+
+def test_efi_refuse_memory(start, machine):
+    """No memory for the reservation: a sentence, and back to the shell, which goes on."""
+    script = "\r\n".join(["FS0:", "hog.efi", f"gdbvisor.efi {OPTIONS}", "echo back with %lasterror%",
+                          ""])
+    files = {"startup.nsh": script.encode(), "hog.efi": build.EfiProgram("hog", named=False).efi,
+             "gdbvisor.efi": paths.APPLICATION}
+    vm = start(_media(machine, files))
+    assert re.match(r"no \d+ KiB of free memory below 4 GiB", vm.wait_refusal())
+    console = vm.wait_console("back with 0x", refused=True)
+    assert "back with 0x8000000000000003" in console or "back with 0x3" in console
+    assert "guest: running" not in console and "gdb: waiting" not in console
 
 
 def test_efi_refuse_processor(stick):
