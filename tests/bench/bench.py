@@ -3,12 +3,14 @@
 
 usage: bench.py [--only NAME,...] [--pairs N]
 
-Sections: size, exits (of a kernel boot), steps (exits of steps and break-ins), boot (CPU time of
-QEMU, with and without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's
-actions). RSP_TOOLS names a folder with rspbench.py, whose table then is the wire section in QEMU;
-elsewhere a tap of our own counts two actions.
+Sections: size, exits (of a kernel boot), firmware-exits (of a boot by the firmware and its boot
+loader), steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and
+without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's actions).
+RSP_TOOLS names a folder with rspbench.py, whose table then is the wire section in QEMU; elsewhere a
+tap of our own counts two actions.
 
-One machine of each vendor, or those that MACHINES= names; at the end their counts side by side.
+One machine of each vendor, and a UEFI one for the firmware's sections, or those that MACHINES=
+names; at the end their counts side by side.
 """
 
 import argparse
@@ -29,13 +31,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import build, paths  # noqa: E402
 from harness.bochs import BochsVm  # noqa: E402
 from harness.vm import Vm  # noqa: E402
-from limits import of_exit  # noqa: E402
+from limits import of_exit, of_firmware_exit  # noqa: E402
 from machines import MACHINES, selected  # noqa: E402
 from tap import Tap  # noqa: E402
 
 PROGRAMS = {"qemu": paths.QEMU, "bochs": paths.BOCHS}
 OPTIONS = "gdb=com2 console=com1"
 CMDLINE = "console=ttyS0 panic=-1 nokaslr"
+KERNEL_FILES = {"vmlinuz": paths.KERNEL, "initrd.img": paths.INITRD}
 FIRST_LINE = "Linux version"
 READY = "INIT: reached"
 RSP_TOOLS = os.environ.get("RSP_TOOLS")
@@ -89,6 +92,11 @@ def _shown(value):
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
+def _grub_linux(more):
+    """Lines of grub.cfg that boot the kernel."""
+    return f"linux /vmlinuz {CMDLINE} {more}\ninitrd /initrd.img\nboot\n"
+
+
 class Bench:
     """Machines of one kind in a folder of their own, ended with the bench."""
 
@@ -125,10 +133,35 @@ class Bench:
 
     def kernel_alone(self, more=""):
         """The same kernel by the same boot loader, without gdbvisor."""
-        config = "\n".join(["set timeout=0", f"linux /vmlinuz {CMDLINE} {more}".strip(),
-                            "initrd /initrd.img", "boot", ""])
-        image = build.iso(config, {"vmlinuz": paths.KERNEL, "initrd.img": paths.INITRD})
+        image = build.iso(f"set timeout=0\n{_grub_linux(more)}", KERNEL_FILES)
         return self.vm(["-cdrom", image], memory=512)
+
+    def firmware(self, more=""):
+        """The firmware as the guest: GRUB from a disk, then the kernel."""
+        if self.machine.firmware == "bios":
+            line = f"{OPTIONS} guest=disk:0 stop=none"
+            return self._bios_disk(f"multiboot2 /gdbvisor.elf {line}", more)
+        options = f"{OPTIONS} guest=efi:\\EFI\\debian\\grubx64.efi stop=none"
+        return self._efi_disk({"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION,
+                               "EFI/debian/grubx64.efi": build.grub_efi(),
+                               "EFI/BOOT/gdbvisor.cfg": options.encode()}, more)
+
+    def firmware_alone(self, more=""):
+        """The same boot without gdbvisor: where its start has a GRUB in front of it, with that."""
+        if self.machine.firmware == "bios":
+            return self._bios_disk("set root=(hd0)\nchainloader +1", more)
+        return self._efi_disk({"EFI/BOOT/BOOTX64.EFI": build.grub_efi()}, more)
+
+    def _bios_disk(self, first, more):
+        """A CD whose GRUB does this, and a disk whose GRUB boots the kernel."""
+        cd = build.iso(f"set timeout=0\n{first}\nboot\n", {"gdbvisor.elf": paths.HYPERVISOR})
+        disk = build.iso(f"set timeout=0\n{_grub_linux(more)}", KERNEL_FILES)
+        return self.vm(["-cdrom", cd, "-boot", "d"], memory=512, disks=[disk])
+
+    def _efi_disk(self, files, more):
+        config = {"EFI/debian/grub.cfg": _grub_linux(more).encode()}
+        image = build.fat({**files, **config, **KERNEL_FILES})
+        return self.vm(["-drive", f"format=raw,file={image},snapshot=on"], memory=512)
 
     # ---- sections --------------------------------------------------------------------------------
 
@@ -157,7 +190,16 @@ class Bench:
 
     def exits(self, _args):
         """Exits by reason of a kernel boot nobody debugged."""
-        vm = self.kernel("stop=none")
+        self._exits_to_init(self.kernel("stop=none"), "boot to init",
+                            lambda kind: of_exit(self.machine.vendor, kind))
+
+    def firmware_exits(self, _args):
+        """The same, of the firmware's, the boot loader's and the kernel's together."""
+        door = self.machine.firmware
+        self._exits_to_init(self.firmware(), f"{door}, GRUB, init",
+                            lambda kind: of_firmware_exit(self.machine.vendor, door, kind))
+
+    def _exits_to_init(self, vm, what, limit):
         try:
             vm.wait_console(READY, 240)
             rsp = vm.rsp()
@@ -165,10 +207,9 @@ class Bench:
             counts = self._exits(rsp)
         finally:
             vm.stop()
-        self.table.add("exits, boot to init: all together", counts.pop("total"))
+        self.table.add(f"exits, {what}: all together", counts.pop("total"))
         for name, count in counts.items():
-            self.table.add(f"exits, boot to init: {name}", count, "",
-                           *of_exit(self.machine.vendor, name))
+            self.table.add(f"exits, {what}: {name}", count, "", *limit(name))
 
     @staticmethod
     def _exits(rsp):
@@ -233,13 +274,23 @@ class Bench:
         The second row is the kernel alone: the boot loader takes another (and longer) way to load
         a kernel that it starts itself than to load a module.
         """
-        pairs = [(self._boot_seconds(self.kernel("stop=none", "hv.off")),
-                  self._boot_seconds(self.kernel_alone("hv.off"))) for _ in range(args.pairs)]
+        self._pairs(args, "", lambda: self.kernel("stop=none", "hv.off"),
+                    lambda: self.kernel_alone("hv.off"))
+
+    def firmware_boot_time(self, args):
+        """The same for a boot by the firmware and its boot loader."""
+        self._pairs(args, f"{self.machine.firmware}, GRUB: ", lambda: self.firmware("hv.off"),
+                    lambda: self.firmware_alone("hv.off"))
+
+    def _pairs(self, args, what, guest, alone):
+        pairs = [(self._boot_seconds(guest()), self._boot_seconds(alone()))
+                 for _ in range(args.pairs)]
         for part, name in enumerate(("power-on to power-off", "kernel's first line to power-off")):
             with_us = [pair[0][part] for pair in pairs]
-            alone = [pair[1][part] for pair in pairs]
-            share = [(a / b - 1) * 100 for a, b in zip(with_us, alone)]
-            self.table.add(f"{name}: CPU, alone", statistics.median(alone), "s")
+            by_itself = [pair[1][part] for pair in pairs]
+            share = [(a / b - 1) * 100 for a, b in zip(with_us, by_itself)]
+            name = what + name
+            self.table.add(f"{name}: CPU, alone", statistics.median(by_itself), "s")
             self.table.add(f"{name}: CPU, gdbvisor", statistics.median(with_us), "s")
             self.table.add(f"{name}: gdbvisor's share", statistics.median(share), "%", 10)
 
@@ -331,19 +382,28 @@ class Bench:
         return counts
 
 
-SECTIONS = {"size": Bench.size, "exits": Bench.exits, "steps": Bench.steps,
-            "boot": Bench.boot_time, "latency": Bench.latency, "wire": Bench.wire}
+SECTIONS = {"size": Bench.size, "exits": Bench.exits, "firmware-exits": Bench.firmware_exits,
+            "steps": Bench.steps, "boot": Bench.boot_time,
+            "firmware-boot": Bench.firmware_boot_time, "latency": Bench.latency,
+            "wire": Bench.wire}
 
 # Sections that are times, and where they say nothing.
-TIMES = ("boot", "latency")
+TIMES = ("boot", "firmware-boot", "latency")
 NO_TIMES = {"bochs": "times on Bochs are the emulator's own, nothing like a processor's"}
 
 
 def _machines():
-    """Those of MACHINES=; else the primary one of each vendor."""
+    """Those of MACHINES=; else the primary one of each vendor, and UEFI's in QEMU."""
     if os.environ.get("MACHINES"):
         return selected()
-    return [machine for machine in MACHINES if machine.primary and not machine.oracle]
+    return [machine for machine in MACHINES
+            if machine.primary and machine.default != "none" or _only_firmware(machine)]
+
+
+def _only_firmware(machine):
+    """Whether it is there for the firmware's sections."""
+    return (not os.environ.get("MACHINES") and machine.firmware == "uefi"
+            and machine.emulator == "qemu")
 
 
 def _run(machine, table, args):
@@ -355,6 +415,8 @@ def _run(machine, table, args):
     bench = Bench(machine, table)
     try:
         for name in args.only.split(","):
+            if _only_firmware(machine) and not name.startswith("firmware"):
+                continue
             if name in TIMES and machine.emulator in NO_TIMES:
                 table.heading(f"{machine.name}: {name}: left out, {NO_TIMES[machine.emulator]}")
                 continue

@@ -31,3 +31,25 @@ EXITS = {
 def of_exit(vendor, kind):
     """(the most, why) of a kind of exit."""
     return EXITS[vendor].get(kind, (0, "nothing explains it"))
+
+
+# What a boot has to exit for more often, or besides, when the firmware and its boot loader are
+# guests too.
+FIRMWARE = {
+    "bios": {
+        "breakpoint": (1, "the INT3 behind the piece that loads the boot sector"),
+        "int n": (10, "its calls of the BIOS, while that INT3 is waited for"),
+        "port i/o": (16000, TABLE + "the A20 gate: SeaBIOS reads port 92 with every call that it "
+                                    "does in 32-bit code; the ports of the debug UART"),
+    },
+    "uefi": {
+        "cpuid": (2400, TABLE + "hides SVM; the firmware and GRUB execute it too"),
+        "rdmsr": (26, TABLE + "EFER, which the firmware reads when it changes its page tables"),
+        "port i/o": (600, TABLE + "the ports of the debug UART, where the firmware has a console"),
+    },
+}
+
+
+def of_firmware_exit(vendor, firmware, kind):
+    """The same for a boot by a firmware ("bios", "uefi") and its boot loader."""
+    return FIRMWARE[firmware].get(kind) or of_exit(vendor, kind)
