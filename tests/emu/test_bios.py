@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness import build, paths
+from harness.gdbmi import GdbError
 
 pytestmark = pytest.mark.needs("gdbvisor", "bios")
 
@@ -107,9 +108,12 @@ def test_bios_stops_at_the_boot_sector(boot_disk):
 
 @pytest.mark.neutral
 def test_bios_gdb_comfort(boot_disk):
-    """USER-5: tools/gdbvisor.py disassembles real-mode code as such, and steps over INT 13h."""
+    """USER-5: tools/gdbvisor.py disassembles real-mode code as such, and steps over INT 13h. There
+    are no UEFI images to find, and it says so."""
     vm = boot_disk("probe")
     gdb = vm.gdb(setup=[f"source {paths.ROOT}/tools/gdbvisor.py"])
+    with pytest.raises(GdbError, match="efi-symbols: no PE image holds 0x7c00"):
+        gdb.run("efi-symbols", 60)
     shown = [line.split("\t", 1)[1] for line in gdb.run("x/7i $pc").splitlines()]
     assert shown == ["ljmp\t$0x0,$0x7c05", "xor\t%ax,%ax", "mov\t%ax,%ds", "mov\t%ax,%es", "cld",
                      f"mov\t%dl,{vm.guest['drive']:#x}", "call\t" + hex(vm.guest["say"])]

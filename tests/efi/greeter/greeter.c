@@ -15,8 +15,7 @@ __attribute__((section(".data"), used)) struct {
     CHAR8 signature[4];
     UINT32 record[3];
     CHAR8 path[256];
-} debug_directory = {
-    .type = 2, .size = 16 + sizeof(SYMBOLS), .signature = "NB10", .path = SYMBOLS};
+} debug_directory = {.type = 2, .size = 16 + sizeof(SYMBOLS), .signature = "NB10", .path = SYMBOLS};
 
 volatile UINTN greetings = 41;
 
