@@ -377,7 +377,8 @@ help:
 #|   MACHINE=name     make demo, make run: which machine: qemu-svm, qemu-svm-uefi, bochs-vmx,
 #|                    bochs-vmx-uefi, or kvm (nested, where the host offers it)
 #|   MACHINES=names   make test: which machines, and all their tests; else qemu and some of bochs
-#|   GUEST=name       make run: which guest of tests/guest; else the Debian kernel
+#|   GUEST=name       make demo: linux, bios (a disk, from its boot sector on) or uefi (the firmware
+#|                    and what it starts); make run: which guest of tests/guest. Else the Debian kernel
 #|   CC= CLANG= NASM= LD= QEMU= BOCHS= GDB= PYTHON=   the programs
 #|   BXSHARE=folder   the firmware files of BOCHS=, where they are not installed with it
 # end

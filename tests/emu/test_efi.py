@@ -14,13 +14,6 @@ OPTIONS = "gdb=com2 console=com1"
 SHELL = "UEFI Interactive Shell"
 
 
-def _media(machine, files):
-    """A disk; a CD for a machine that starts from nothing else."""
-    if machine.emulator == "bochs":
-        return ["-cdrom", build.efi_cd(files)]
-    return ["-drive", f"format=raw,file={build.fat(files)},snapshot=on"]
-
-
 @pytest.fixture
 def stick(start, machine):
     """stick(options, files, ...): a stick with gdbvisor as its default program, and gdbvisor.cfg.
@@ -29,7 +22,7 @@ def stick(start, machine):
         config = options if isinstance(options, bytes) else f"{OPTIONS} {options}\n".encode()
         content = {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION, "EFI/BOOT/gdbvisor.cfg": config,
                    **dict(files)}
-        vm = start(_media(machine, content), **kwargs)
+        vm = start(build.efi_media(machine, content), **kwargs)
         if wait:
             vm.wait_console(wait)
         return vm
@@ -97,7 +90,7 @@ def test_efi_from_the_shell(start, machine, options, said):
     files = {"startup.nsh": SCRIPT.format(options).encode(),
              "tools/gdbvisor.efi": paths.APPLICATION,
              "tools/gdbvisor.cfg": f"{OPTIONS}\nstop=none\ngdb=com2,57600".encode()}
-    vm = start(_media(machine, files))
+    vm = start(build.efi_media(machine, files))
     console = vm.wait_console("back with 0x")
     assert "guest: running" in console and said in console
     assert "back with 0xE" in console.replace("0x800000000000000E", "0xE")
@@ -298,7 +291,7 @@ def test_efi_refuse_twice(start, machine):
     script = "\r\n".join(["FS0:", "memmap", f"gdbvisor.efi {OPTIONS} stop=none", "memmap",
                           "gdbvisor.efi gdb=none console=none", "memmap", "echo the end", ""])
     files = {"startup.nsh": script.encode(), "gdbvisor.efi": paths.APPLICATION}
-    vm = start(_media(machine, files))
+    vm = start(build.efi_media(machine, files))
     console = vm.wait_console("the end\r\n", 90, refused=True)
     reserved = [int(n.replace(",", "")) for n in re.findall(r"Reserved *: *([\d,]+) Pages", console)]
     assert len(reserved) == 3

@@ -190,6 +190,13 @@ def efi_cd(files):
     return image
 
 
+def efi_media(machine, files):
+    """A machine's arguments for a stick with these files; a CD where it starts from nothing else."""
+    if machine.emulator == "bochs":
+        return ["-cdrom", efi_cd(files)]
+    return ["-drive", f"format=raw,file={fat(files)},snapshot=on"]
+
+
 def grub_efi():
     """GRUB as an EFI program; it reads /EFI/debian/grub.cfg of the volume it was loaded from."""
     image = BUILD / "grubx64.efi"
