@@ -6,7 +6,6 @@ from harness import build, paths
 
 from .session import FOLDER, DemoError, goes_on
 
-FIRMWARE = ("bios",)
 CMDLINE = "console=ttyS0 nokaslr quiet"
 PROBE = b"\xbb\xaa\x55\xcd\x13"  # mov $0x55aa,%bx; int $0x13: does the drive have EDD?
 
@@ -46,6 +45,11 @@ def disk():
     """A disk with Debian's kernel, booted by GRUB."""
     lines = ["set timeout=0", f"linux /vmlinuz {CMDLINE}", "initrd /initrd.img", "boot", ""]
     return build.iso("\n".join(lines), {"vmlinuz": paths.KERNEL, "initrd.img": paths.INITRD})
+
+
+def fits(machine):
+    """Whether the machine has a BIOS."""
+    return machine.firmware == "bios"
 
 
 def media(_machine):

@@ -4,7 +4,6 @@ from harness import build, paths
 
 from .session import goes_on, short
 
-FIRMWARE = ("uefi",)
 GRUB = "EFI/debian/grubx64.efi"
 PATH = "\\" + GRUB.replace("/", "\\")
 ENTRY = "Debian, from the stick"
@@ -45,6 +44,12 @@ The machine ends when gdb ends: quit.
 """
 
 COMMANDS = ()
+
+
+def fits(machine):
+    """Whether the machine has UEFI, and GRUB finds its files there: not on a CD made for UEFI alone,
+    which is all that Bochs boots."""
+    return machine.firmware == "uefi" and machine.emulator != "bochs"
 
 
 def media(machine):
