@@ -84,9 +84,10 @@ $(BUILD)/gdbvisor.efi.elf: linker/gdbvisor.ld $(HV_OBJS) $(APP_OBJS)
 $(BUILD)/gdbvisor.efi: $(BUILD)/gdbvisor.efi.elf
 	objcopy -O efi-app-x86_64 --strip-all --adjust-vma=-0x1ff000 $< $@
 
-$(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf boot/grub.cfg
+$(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/guest/selftest.bin \
+                       boot/grub.cfg
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
-	cp $(BUILD)/gdbvisor.elf $(BUILD)/iso/
+	cp $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/guest/selftest.bin $(BUILD)/iso/
 	cp boot/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
 	grub-mkrescue -o $@ $(BUILD)/iso 2>$(BUILD)/grub-mkrescue.log || \
 	    { cat $(BUILD)/grub-mkrescue.log; exit 1; }

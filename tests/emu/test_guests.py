@@ -21,6 +21,7 @@ WORDS = {
     "irqs": "irqs: running",
     "probe": "probe: asked",
     "tasks": "tasks: ok",
+    "selftest": "self-test: FAILED: the processor shows its virtualisation",
 }
 
 

@@ -232,6 +232,12 @@ class Vm:
         """The machine's NMI button."""
         self.qmp("inject-nmi")
 
+    def press(self, *keys):
+        """Presses keys, each by its QMP name ("down", "ret")."""
+        for key in keys:
+            self.qmp("send-key", keys=[{"type": "qcode", "data": key}])
+            time.sleep(0.3)
+
     # ---- the end ---------------------------------------------------------------------------------
 
     def stop(self):
