@@ -324,7 +324,7 @@ $(BUILD)/kernel/vmlinux.sym: $(BUILD)/kernel/vmlinuz $(BUILD)/kernel/initrd.img 
 
 # ---- with a machine: tests, demo, bench --------------------------------------------------------
 
-.PHONY: test test-full demo run bench
+.PHONY: test test-full demo run usb bench
 .SECONDARY:
 
 # What the scripts below take from here.
@@ -342,6 +342,9 @@ test-full: check fuzz $(MACHINE_NEEDS)
 
 demo: artifacts kernel
 	@$(SCRIPT_ENV) tools/demo
+
+usb: artifacts
+	@$(SCRIPT_ENV) tools/usb "$(DEV)"
 
 run: artifacts guests kernel
 	@$(SCRIPT_ENV) tools/run
@@ -363,6 +366,7 @@ help:
 #|   make check       the tests that need no machine: under a minute
 #|
 #|   make run         the machine of the demo, without the script
+#|   make usb DEV=/dev/sdX   writes build/gdbvisor.iso to a stick; shows what is on it and asks
 #|   make bench       speed and memory, as a table
 #|   make fuzz        each fuzz target for FUZZ_SECONDS (60)
 #|   make test-full   make test, make fuzz, and the tests that take long
