@@ -3,6 +3,8 @@
 #include "arch/x86/descriptors.h"
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
+#include "arch/x86/traps.h"
 #include "boot/console.h"
 #include "boot/gdb_uart.h"
 #include "boot/load_guest.h"
@@ -10,9 +12,10 @@
 #include "boot/platform.h"
 #include "boot/refuse_start.h"
 #include "boot/relocate.h"
+#include "boot/start_cpus.h"
 #include "core/backend.h"
-#include "core/icr_guard.h"
 #include "core/ioapic_guard.h"
+#include "core/ipi.h"
 #include "core/machine.h"
 #include "core/mediate.h"
 #include "debug/session.h"
@@ -42,6 +45,7 @@ static void take_host(const struct boot_info *info)
     host_paging_load();
     descriptors_load(0);
     machine_catch_traps();
+    traps_init_wait();
 }
 
 static void log_cpu(void)
@@ -142,19 +146,40 @@ static void route_break_in(void)
                   (unsigned long long)route.ioapic);
 }
 
-/*
- * The other CPUs wait where the firmware left them. The tables no longer name them, and a guest
- * that finds them all the same cannot start them.
- */
-static void hide_cpus(void)
+/* What another CPU does when it has come up: it waits there until the guest starts it. */
+static void cpu_main(unsigned number)
 {
-    unsigned hidden = platform_hide_cpus();
+    struct vcpu *v = vcpu_get(number);
 
-    if (!hidden)
+    ipi_add_cpu(v, true);
+    hv_backend->cpu_on(v);
+    vcpu_reset(v);
+    v->regs.cr0 = CR0_ET; /* the firmware has turned its caches on */
+    v->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
+    hv_backend->reset(v);
+    start_cpus_arrived(number);
+    debug_session_cpu(v);
+}
+
+/*
+ * All CPUs are ours from here on, and the guest's as it starts them. It is not told of those that
+ * did not come, and cannot start them.
+ */
+static void take_cpus(void)
+{
+    uint32_t apic_ids[HV_MAX_CPUS];
+    unsigned all, listed = platform_cpus(apic_ids, &all), count = 1;
+
+    ipi_add_cpu(vcpu_get(0), false);
+    if (all == 1)
         return;
-    if (icr_guard_init() != HV_OK)
-        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.", hidden);
-    log_print("cpu: %u more, parked: this version runs one", hidden);
+    if (ipi_init() != HV_OK)
+        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
+                     all - 1);
+    count = start_cpus(apic_ids + 1, listed - 1, &guest_map, cpu_main);
+    if (count < all)
+        platform_hide_cpus(apic_ids, count);
+    log_print("cpu: %u of %u started", count, all);
 }
 
 static const struct debug_link *open_line(void)
@@ -227,7 +252,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     gdb_uart_hide();
     if (line)
         route_break_in();
-    hide_cpus();
+    take_cpus();
 
     struct vcpu *v = vcpu_get(0);
     load_guest(v, info, &guest_map);
@@ -236,6 +261,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
 
     debug_config.link = line;
     debug_config.stop_at_entry = options.stop == BOOT_STOP_ENTRY;
+    debug_config.stop_ap = options.stop == BOOT_STOP_AP;
     fmt_print(debug_config.about, sizeof(debug_config.about),
               "gdbvisor %s, %s, %llu KiB reserved at %llx", HV_VERSION, hv_backend->name,
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);

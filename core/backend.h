@@ -53,6 +53,12 @@ struct hv_backend {
     /* Ends what holds NMIs back in the host: takes the pending one. */
     void (*take_nmi)(void);
 
+    /*
+     * Halts this CPU in the host until an NMI has come, and takes it. Returns at once when one came
+     * since the last run() or take_nmi().
+     */
+    void (*wait)(struct vcpu *v);
+
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);
 

@@ -24,10 +24,14 @@ struct debug_link {
 struct debug_config {
     const struct debug_link *link; /* NULL: gdb=none */
     bool stop_at_entry;
+    bool stop_ap;    /* at the first instruction of each CPU that the guest starts */
     char about[160]; /* versions and sizes for `monitor version` */
 };
 
-/* Runs the guest on v, for ever. */
+/* Runs CPU v of the guest, for ever. */
+HV_NORETURN void debug_session_cpu(struct vcpu *v);
+
+/* Begins the session, on CPU 0, when the others are in debug_session_cpu(); then the same. */
 HV_NORETURN void debug_session_run(struct vcpu *v, const struct debug_config *config);
 
 #endif

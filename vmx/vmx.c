@@ -69,15 +69,15 @@ static size_t vmx_describe(char *text, size_t size)
 
 /* SDM vol. 3, "Format of the EPT pointer": write-back, four levels, accessed bits where there are.
  */
-static uint64_t ept_pointer(enum hv_run_mode mode)
+static uint64_t ept_pointer(unsigned cpu, enum hv_run_mode mode)
 {
     enum { WRITE_BACK = 6, LEVELS = 3 << 3, ACCESSED = 1 << 6 };
-    hpa_t root = stage2_root(mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+    hpa_t root = stage2_root(cpu, mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
 
     return root | WRITE_BACK | LEVELS | (features.ept_vpid & VMX_EPT_ACCESSED ? ACCESSED : 0);
 }
 
-static void flush_ept(void)
+static void flush_ept(unsigned cpu)
 {
     enum { ALL_CONTEXTS = 2, SINGLE_CONTEXT = 1 };
 
@@ -85,8 +85,8 @@ static void flush_ept(void)
         invept(ALL_CONTEXTS, 0);
         return;
     }
-    invept(SINGLE_CONTEXT, ept_pointer(RUN_FREE));
-    invept(SINGLE_CONTEXT, ept_pointer(RUN_TO_FETCH));
+    invept(SINGLE_CONTEXT, ept_pointer(cpu, RUN_FREE));
+    invept(SINGLE_CONTEXT, ept_pointer(cpu, RUN_TO_FETCH));
 }
 
 static void write_controls(const struct vcpu *v)
@@ -145,8 +145,8 @@ static void vmx_cpu_on(struct vcpu *v)
     memcpy(cpu->vmcs, &revision, sizeof(revision));
     if (!vmxon((hpa_t)cpu->vmxon) || !vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
         machine_panic("VMXON failed on CPU %u", v->number);
-    traps_set_nmi_window((uint64_t)vmx_enter_window, (uint64_t)vmx_enter_window_end,
-                         (uint64_t)vmx_enter_abandon);
+    traps_set_nmi_window(NMI_WINDOW_ENTER, (uint64_t)vmx_enter_window,
+                         (uint64_t)vmx_enter_window_end, (uint64_t)vmx_enter_abandon);
     cpu->nmis_seen = *traps_nmi_counter();
     cpu->launched = false;
     cpu->stale = true;
@@ -246,12 +246,12 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, s.interruptibility);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, s.pending_debug);
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
-    vmwrite(VMCS_EPT_POINTER, ept_pointer(mode));
+    vmwrite(VMCS_EPT_POINTER, ept_pointer(v->number, mode));
     write_traps(v, mode);
     load_debug_regs(v, mode, cpu);
     load_event(v);
     if (cpu->stale)
-        flush_ept();
+        flush_ept(v->number);
     cpu->stale = false;
 }
 
@@ -438,6 +438,14 @@ static void vmx_take_nmi(void)
     cpus[cpu_current()].nmis_seen = *traps_nmi_counter();
 }
 
+static void vmx_wait(struct vcpu *v)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+
+    traps_wait_nmi(traps_nmi_counter(), cpu->nmis_seen);
+    cpu->nmis_seen = *traps_nmi_counter();
+}
+
 static void vmx_flush(struct vcpu *v)
 {
     cpus[v->number].stale = true;
@@ -483,6 +491,7 @@ const struct hv_backend vmx_backend = {
     .step = vmx_step,
     .fetch = vmx_fetch,
     .take_nmi = vmx_take_nmi,
+    .wait = vmx_wait,
     .flush = vmx_flush,
     .dump = vmx_dump,
 };

@@ -117,6 +117,7 @@ enum {
 #define MSR_VMX_TRUE_ENTRY  0x00000490U
 #define MSR_VMX_LAST        0x00000491U
 #define MSR_X2APIC_FIRST    0x00000800U
+#define MSR_X2APIC_ID       0x00000802U
 #define MSR_X2APIC_ICR      0x00000830U
 #define MSR_EFER            0xc0000080U
 #define MSR_STAR            0xc0000081U

@@ -27,12 +27,14 @@ TCG_LACKS = {
 # What Bochs 2.7 cannot show.
 BOCHS_LACKS = {
     "msr-gp": "Bochs has to be lax about unknown MSRs, or Linux does not boot on it",
+    "smp": "not tried yet: its configuration here has one CPU",
 }
 
 # The machine that stands in for gdbvisor when the tests themselves are tested.
 ORACLE_LACKS = dict(
     TCG_LACKS,
     gdbvisor="QEMU's own stub: there is no gdbvisor",
+    smp="QEMU's own stub: nothing to show of ours",
     monitor="QEMU's own stub: other monitor commands",
     raw="QEMU's own stub answers malformed packets in its own way",
     linear_pc="QEMU's own stub reports IP, not the linear address",
@@ -52,6 +54,7 @@ class Machine:
     board: str = "q35"
     cpu: str = "EPYC,+svm,+npt"
     firmware: str = "bios"  # or "uefi"
+    cpus: int = 1  # unless a test asks for another number
     vendor: str = "svm"
     primary: bool = False  # runs every test; the others only those marked every_machine
     default: bool = True  # part of a run without MACHINES=
@@ -64,6 +67,8 @@ MACHINES = [
     Machine("qemu-svm-bios", primary=True, lacks=TCG_LACKS),
     Machine("qemu-svm-bios-pc", board="pc", lacks=TCG_LACKS),
     Machine("qemu-svm-uefi", firmware="uefi", slowness=2.0, lacks=TCG_LACKS),
+    # All the tests once more with a second CPU. Only by MACHINES=qemu-svm-bios-2cpus.
+    Machine("qemu-svm-bios-2cpus", primary=True, default=False, cpus=2, lacks=TCG_LACKS),
     # Only by MACHINES=bochs-vmx-bios for now: a whole run takes minutes.
     Machine("bochs-vmx-bios", emulator="bochs", cpu="corei7_haswell_4770", vendor="vmx",
             primary=True, default=False, slowness=3.0, lacks=BOCHS_LACKS),

@@ -13,6 +13,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
+#include "core/park.h"
 #include "debug/breakpoints.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -131,6 +132,7 @@ static int setup(void **state)
     v = model_backend_reset();
     breakpoints_remove_all();
     watch_remove_all();
+    park_release(v); /* the last session ended in the middle of a stop */
     memset(&debug, 0, sizeof(debug));
     v->regs.rflags = 0x202;
     memset(model_memory(PC), 0x90, 256);

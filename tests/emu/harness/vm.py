@@ -31,7 +31,7 @@ class Vm:
     """
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, extra=()):
+                 cpus=None, uarts=True, guest=None, extra=()):
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -43,7 +43,7 @@ class Vm:
         self._errors = self.workdir / "qemu.log"
         self._clients = []
         command = [QEMU, "-machine", machine.board, "-accel", "tcg", "-cpu", cpu or machine.cpu,
-                   "-m", str(memory), "-smp", "1", "-display", "none", "-no-reboot",
+                   "-m", str(memory), "-smp", str(cpus or machine.cpus), "-display", "none", "-no-reboot",
                    "-net", "none", "-debugcon", f"file:{self._debugcon}",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]

@@ -1,0 +1,197 @@
+"""Several CPUs: every one is the guest's, and a thread of gdb's."""
+
+import re
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.needs("gdbvisor", "smp")]
+
+CPUS = 4
+
+
+@pytest.fixture
+def guest(boot):
+    """guest(options): the tiny guest on four CPUs; with stop=none when all of them run."""
+    def run(options="", **kwargs):
+        vm = boot("smp", options, cpus=CPUS, **kwargs)
+        assert f"cpu: {CPUS} of {CPUS} started" in vm.console()
+        if "stop=none" in options:
+            vm.wait_said("smp: started 00000003")
+        return vm
+    return run
+
+
+def _threads(gdb):
+    """`info threads`: thread number -> what stands behind it."""
+    text = gdb.run("info threads")
+    found = re.findall(r"^[* ]\s+(\d+)\s+Thread \d+\.?\d* \((.*?)\)", text, re.M)
+    assert found, text
+    return {int(number): info for number, info in found}
+
+
+def _counts(gdb, guest):
+    return [gdb.read_int(guest["counts"] + 8 * i) for i in range(CPUS)]
+
+
+def _thread(stop):
+    return int(stop.raw["thread-id"])
+
+
+def _all_run(gdb, guest):
+    """True when a while of running moves every CPU's count."""
+    before = _counts(gdb, guest)
+    for _ in range(20):
+        gdb.cont()
+        time.sleep(0.3)
+        gdb.interrupt()
+        if all(b > a for a, b in zip(before, _counts(gdb, guest))):
+            return True
+    return False
+
+
+@pytest.mark.every_machine
+def test_bp_14_waiting_cpus(guest):
+    """BP-14: before the guest starts them the others wait, and resuming does not change that."""
+    vm = guest()
+    gdb = vm.gdb()
+    threads = _threads(gdb)
+    assert len(threads) == CPUS
+    assert "32-bit protected mode, ring 0" in threads[1]
+    assert all("waits for its start-up" in threads[n] for n in (2, 3, 4))
+    gdb.run(f"hbreak *{vm.guest['send_startup']:#x}")
+    gdb.go()
+    assert gdb.read_int(vm.guest["started"], 4) == 0
+    assert all("waits for its start-up" in info for n, info in _threads(gdb).items() if n > 1)
+    gdb.run("delete")
+    gdb.detach()
+    vm.wait_said("smp: started 00000003")
+
+
+@pytest.mark.every_machine
+def test_all_stop_and_go(guest):
+    """BP-11, USER-3: Ctrl-C stops all CPUs, each with its own registers; continue lets all go."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    assert all("64-bit mode, ring 0" in info for info in _threads(gdb).values())
+    before = _counts(gdb, vm.guest)
+    time.sleep(0.5)
+    assert _counts(gdb, vm.guest) == before
+    for n in range(1, CPUS + 1):
+        gdb.run(f"thread {n}")
+        assert gdb.value("$rdi") == n - 1
+    assert _all_run(gdb, vm.guest)
+
+
+def test_stop_ap(guest):
+    """BP-13: `monitor stop ap`: each CPU stops at its first instruction, in real mode."""
+    vm = guest()
+    gdb = vm.gdb()
+    assert "on" in gdb.monitor("stop ap on")
+    gdb.run("set scheduler-locking step")
+    seen = set()
+    for _ in range(CPUS - 1):
+        stop = gdb.go()
+        assert stop.pc == 0x8000
+        assert "real mode" in _threads(gdb)[_thread(stop)]
+        gdb.stepi()
+        assert gdb.pc() == 0x8001
+        seen.add(_thread(stop))
+    assert seen == {2, 3, 4}
+    gdb.detach()
+    vm.wait_said("smp: started 00000003")
+
+
+@pytest.mark.every_machine
+def test_breakpoint_on_every_cpu(guest):
+    """BP-6, BP-7, BP-10, WHPX-19: a breakpoint that all run into: every CPU is told of in its turn,
+    none of them runs through it, and without it all go on."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.run(f"break *{vm.guest['work_done']:#x}")
+    seen = set()
+    for _ in range(40):
+        before = _counts(gdb, vm.guest)
+        stop = gdb.go()
+        assert stop.reason == "breakpoint-hit" and stop.pc == vm.guest["work_done"]
+        seen.add(_thread(stop))
+        after = _counts(gdb, vm.guest)
+        # Each ran at most up to the breakpoint: twice were through it.
+        assert all(b - a <= 1 for a, b in zip(before, after)), (before, after)
+    assert len(seen) >= 2
+    # BP-8: hits that nobody was told of go with the breakpoint.
+    gdb.run("delete")
+    gdb.cont()
+    assert gdb.still_running(1)
+    gdb.interrupt()
+    assert _all_run(gdb, vm.guest)
+
+
+def test_step_one_cpu(guest):
+    """`scheduler-locking`: a step moves one CPU alone, or lets the others run with it."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.run("set scheduler-locking on")
+    gdb.run("thread 3")
+    gdb.run(f"break *{vm.guest['work_done']:#x} thread 3")
+    assert _thread(gdb.go()) == 3
+    before = _counts(gdb, vm.guest)
+    for _ in range(30):
+        gdb.stepi()
+    after = _counts(gdb, vm.guest)
+    assert [after[n] - before[n] for n in (0, 1, 3)] == [0, 0, 0]
+    assert after[2] - before[2] in range(4, 8)
+    gdb.run("delete")
+    gdb.run("set scheduler-locking off")
+    for _ in range(5):
+        gdb.stepi()
+    gdb.cont()
+    assert gdb.still_running(0.3)
+    gdb.interrupt()
+    assert _all_run(gdb, vm.guest)
+
+
+def test_watchpoint_on_every_cpu(guest):
+    """A watchpoint sees whichever CPU it is."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    for cpu in (3, 1):
+        gdb.run(f"watch *(unsigned long *){vm.guest['counts'] + 8 * cpu:#x}")
+        for _ in range(3):
+            stop = gdb.go()
+            assert stop.reason == "watchpoint-trigger"
+            assert _thread(stop) == cpu + 1
+        gdb.run("delete")
+    assert _all_run(gdb, vm.guest)
+
+
+def test_nmis_are_neither_lost_nor_invented(guest):
+    """The guest's NMIs from CPU to CPU arrive one for one, while gdb stops and lets go."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    asked = 50
+    gdb.write(vm.guest["asked_nmis"], asked.to_bytes(4, "little"))
+    for i in range(90):
+        gdb.cont()
+        time.sleep(0.02 if i < 60 else 1)
+        gdb.interrupt()
+        if not gdb.read_int(vm.guest["asked_nmis"], 4):
+            break
+    assert gdb.read_int(vm.guest["asked_nmis"], 4) == 0
+    nmis = [gdb.read_int(vm.guest["nmis"] + 4 * n, 4) for n in range(CPUS)]
+    assert nmis == [0, asked, 0, 0]
+
+
+def test_restart_of_a_running_cpu(guest):
+    """INIT and start-up to a CPU that runs: it begins anew, as often as it is asked to."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.write(vm.guest["asked_restart"], (5).to_bytes(4, "little"))
+    for _ in range(50):
+        gdb.cont()
+        time.sleep(0.2)
+        gdb.interrupt()
+        if not gdb.read_int(vm.guest["asked_restart"], 4):
+            break
+    assert gdb.read_int(vm.guest["started"], 4) == CPUS - 1 + 5
+    assert _all_run(gdb, vm.guest)
