@@ -1,7 +1,9 @@
 """Several CPUs: every one is the guest's, and a thread of gdb's."""
 
+import os
 import re
 import time
+from random import Random
 
 import pytest
 
@@ -195,3 +197,105 @@ def test_restart_of_a_running_cpu(guest):
             break
     assert gdb.read_int(vm.guest["started"], 4) == CPUS - 1 + 5
     assert _all_run(gdb, vm.guest)
+
+
+# ---- Debian's kernel -----------------------------------------------------------------------------
+
+@pytest.fixture
+def kernel(boot, linux):
+    """kernel(options): gdbvisor with Debian's kernel on four CPUs."""
+    vmlinuz, initrd, _ = linux
+
+    def run(options, more=""):
+        return boot(vmlinuz, options=options, memory=512, cpus=CPUS, modules=[(initrd, "")],
+                    cmdline=f"console=ttyS0 panic=-1 nokaslr {more}".strip())
+    return run
+
+
+@pytest.mark.linux
+@pytest.mark.every_machine
+def test_linux_brings_up_all_cpus(kernel):
+    """WHPX-25, USER-10: the kernel starts all CPUs, boots to its init and powers off; it says nothing
+    of unknown NMIs and of CPUs that do not answer."""
+    vm = kernel("stop=none", "hv.off")
+    vm.wait_exit(240)
+    console = vm.console()
+    assert f"smp: Brought up 1 node, {CPUS} CPUs" in console
+    assert "INIT: reached" in console
+    assert "unknown reason" not in console
+    assert not re.search(r"BUG:|Oops|WARNING: CPU|stall|not responding", console)
+
+
+@pytest.mark.linux
+def test_linux_break_in_on_all_cpus(kernel):
+    """USER-3: Ctrl-C into the booting kernel again and again, then detach: it reaches its init, with
+    all CPUs, and no NMI was invented for it."""
+    vm = kernel("stop=none")
+    gdb = vm.gdb()
+    for _ in range(15):
+        gdb.cont()
+        time.sleep(0.3)
+        assert gdb.interrupt().signal == "SIGINT"
+        assert len(_threads(gdb)) == CPUS
+    gdb.detach()
+    console = vm.wait_console("INIT: reached", 200)
+    assert f"smp: Brought up 1 node, {CPUS} CPUs" in console
+    assert "unknown reason" not in console
+
+
+# ---- stress --------------------------------------------------------------------------------------
+
+HITS = 10000 if os.environ.get("TEST_FULL") else 300
+
+
+def _pc_of(rsp, thread):
+    assert rsp.ask(f"Hg{thread:x}") == "OK"
+    return rsp.pc()
+
+
+def test_stress_every_hit_exactly_once(guest):
+    """BP-6..BP-10, WHPX-19..22: the breakpoint stays in while all CPUs run into it; it is removed and
+    planted again, CPUs are stepped off it alone, as gdb does, or with all, and Ctrl-C comes in
+    between. Each CPU counts its passes: every one was told exactly once, none was lost or doubled."""
+    random = Random(1)
+    vm = guest("stop=none")
+    rsp = vm.rsp()
+    at = vm.guest["work_done"]
+    plant, remove = f"Z0,{at:x},1", f"z0,{at:x},1"
+    rsp.ask("qSupported:swbreak+")
+    counts = [rsp.read_int(vm.guest["counts"] + 8 * n) for n in range(CPUS)]
+    # Who is behind the counting instruction already is told of this pass, too.
+    start = [counts[n] - (_pc_of(rsp, n + 1) == at) for n in range(CPUS)]
+    told, last = [0] * CPUS, None
+    assert rsp.ask(plant) == "OK"
+    while sum(told) < HITS:
+        way = random.randrange(8)
+        if way == 0:
+            assert rsp.ask(remove) == "OK" and rsp.ask(plant) == "OK"
+        if way == 1 and last:
+            # As gdb leaves a breakpoint.
+            assert rsp.ask(remove) == "OK"
+            stop = rsp.ask(f"vCont;s:{last:x}")
+            assert f"thread:{last:x};" in stop and stop.startswith("T05")
+            assert rsp.ask(plant) == "OK"
+        rsp.resume()
+        if way == 2:
+            rsp.send(b"\x03")
+        stop = rsp.receive(30)
+        assert stop is not None, f"no stop after {sum(told)} hits"
+        stop = stop.decode()
+        last = int(re.search(r"thread:(\w+);", stop)[1], 16)
+        if stop.startswith("T02"):
+            last = None
+            continue
+        assert stop.startswith("T05") and "swbreak:" in stop, stop
+        told[last - 1] += 1
+        if way == 2:
+            assert rsp.quiet(0.2)  # one stop for both
+    counts = [rsp.read_int(vm.guest["counts"] + 8 * n) for n in range(CPUS)]
+    places = [_pc_of(rsp, n + 1) for n in range(CPUS)]
+    for n in range(CPUS):
+        untold = counts[n] - start[n] - told[n]
+        assert untold == 0 or (untold == 1 and places[n] == at), (n, counts, start, told)
+    assert all(told), told
+    assert rsp.ask(remove) == "OK"
