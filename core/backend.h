@@ -30,7 +30,10 @@ struct hv_backend {
     void (*cpu_on)(struct vcpu *v);
     void (*cpu_off)(struct vcpu *v);
 
-    /* Puts the CPU's state to what vcpu_reset() filled in. */
+    /*
+     * Puts the CPU's state to what vcpu_reset() or vcpu_init() filled in. The PAT, which INIT does
+     * not change, is the host's from cpu_on() on.
+     */
     void (*reset)(struct vcpu *v);
 
     /*

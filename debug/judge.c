@@ -114,10 +114,10 @@ static unsigned still_set(const struct debug_event *event)
     return hits;
 }
 
-bool judge_is_due(struct vcpu *v, const struct debug_event *event, uint64_t heard,
-                  struct gdb_stop *stop)
+/* The same without a Ctrl-C that came besides. */
+static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool old,
+                          struct gdb_stop *stop)
 {
-    bool old = event->heard != heard;
     unsigned hits = old ? still_set(event) : event->hits;
 
     *stop = (struct gdb_stop){.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
@@ -143,4 +143,15 @@ bool judge_is_due(struct vcpu *v, const struct debug_event *event, uint64_t hear
         return true;
     }
     return false;
+}
+
+bool judge_is_due(struct vcpu *v, const struct debug_event *event, uint64_t heard,
+                  struct gdb_stop *stop)
+{
+    bool old = event->heard != heard;
+
+    if (is_due_itself(v, event, old, stop))
+        return true;
+    *stop = (struct gdb_stop){.signal = GDB_SIGINT, .thread = debug_thread(v)};
+    return event->interrupted && event->asked == heard;
 }

@@ -19,6 +19,10 @@ enum debug_event_kind {
 
 struct debug_event {
     enum debug_event_kind kind;
+    /* A Ctrl-C came besides, when the user had heard of `asked` stops; told where all else is void.
+     */
+    bool interrupted;
+    uint64_t asked;
     unsigned hits;    /* EVENT_WATCH, and EVENT_STEP when it hit something besides */
     uint64_t heard;   /* how many stops the user had heard of when this came */
     gva_t watched[4]; /* EVENT_WATCH: the addresses of the hits */

@@ -36,6 +36,17 @@ static void note(const struct vcpu *v, enum debug_event_kind kind)
     cpu_of(v)->event = (struct debug_event){.kind = kind, .heard = debug.heard};
 }
 
+/* Ctrl-C: what v has to tell already is a stop, too. */
+static void note_interrupt(const struct vcpu *v)
+{
+    struct debug_event *event = &cpu_of(v)->event;
+
+    if (event->kind == EVENT_NONE)
+        note(v, EVENT_INTERRUPT);
+    event->interrupted = true;
+    event->asked = debug.heard;
+}
+
 /* On the console; for gdb; and in plain text on the line when no gdb is there to hide it. */
 static void report_line(const char *text)
 {
@@ -134,7 +145,7 @@ static void converse(struct vcpu *v)
     registers_flush(v);
     watch_remember(v);
     if (debug.interrupt_asked) /* Ctrl-C came right behind the resume */
-        note(v, EVENT_INTERRUPT);
+        note_interrupt(v);
 }
 
 /* v has something to say. While another CPU holds it waits for its turn. */
@@ -148,7 +159,7 @@ static void tell(struct vcpu *v)
         return;
     park_gather(v);
     line_close(v);
-    cpu->event.kind = EVENT_NONE;
+    note(v, EVENT_NONE);
     if (judge_is_due(v, &event, debug.heard, &stop)) {
         debug.heard++;
         cpu->leaving = true;
@@ -171,7 +182,7 @@ static void hear(struct vcpu *v)
     debug.interrupt_asked = false;
     line_feed_stub();
     if (debug.interrupt_asked)
-        note(v, EVENT_INTERRUPT);
+        note_interrupt(v);
     park_release(v);
 }
 
@@ -209,6 +220,7 @@ static void take_ipis(struct vcpu *v)
         switch (action) {
         case AP_RESET:
             vcpu_init(v, cpuid(1, 0).eax);
+            hv_backend->reset(v);
             debug_regs_update(v);
             apic_reset();
             note(v, EVENT_NONE);
@@ -230,12 +242,12 @@ static void take_ipis(struct vcpu *v)
 void debug_session_cpu(struct vcpu *v)
 {
     for (;;) {
-        enum debug_event_kind event = cpu_of(v)->event.kind;
+        const struct debug_event *event = &cpu_of(v)->event;
         bool held = cpu_of(v)->action == GDB_HOLD;
 
         if (park_wanted(v))
             stand(v);
-        else if (event == EVENT_INTERRUPT || (event != EVENT_NONE && !held))
+        else if (event->interrupted || (event->kind != EVENT_NONE && !held))
             tell(v);
         else if (line_heard(v))
             hear(v);

@@ -63,6 +63,7 @@ static void svm_cpu_on(struct vcpu *v)
     c->iopm_base = (hpa_t)iopm;
     c->msrpm_base = (hpa_t)msrpm;
     c->nested_control = 1;
+    cpu->vmcb.save.pat = rdmsr(MSR_PAT);
     cpu->stale_asids = ASIDS;
 }
 
@@ -76,9 +77,10 @@ static void svm_cpu_off(struct vcpu *v)
 static void svm_reset(struct vcpu *v)
 {
     struct vmcb *vmcb = &cpus[v->number].vmcb;
+    uint64_t pat = vmcb->save.pat;
 
     memset(&vmcb->save, 0, sizeof(vmcb->save));
-    vmcb->save.pat = rdmsr(MSR_PAT);
+    vmcb->save.pat = pat;
     vmcb->control.clean = 0;
     v->changed = REGS_ALL;
 }

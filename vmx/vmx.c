@@ -113,6 +113,8 @@ static void write_controls(const struct vcpu *v)
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
     vmwrite(VMCS_CR0_MASK, owned.cr0_mask);
     vmwrite(VMCS_CR4_MASK, owned.cr4_mask);
+    if (controls.entry & VMX_ENTRY_LOAD_PAT)
+        vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
     if (controls.cpu2 & VMX_CPU2_VPID)
         vmwrite(VMCS_VPID, v->number + 1);
     if (controls.cpu2 & VMX_CPU2_XSAVES)
@@ -123,7 +125,8 @@ static void write_controls(const struct vcpu *v)
 static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
 {
     mtf = vmx_mtf_try(&features, &controls, &owned);
-    log_print("step: by %s", vmx_mtf_text(mtf));
+    if (v->number == 0)
+        log_print("step: by %s", vmx_mtf_text(mtf));
     if (!vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
         machine_panic("VMPTRLD failed on CPU %u", v->number);
     write_controls(v);
@@ -136,9 +139,9 @@ static void vmx_cpu_on(struct vcpu *v)
 
     controls = vmx_controls_make(&features);
     owned = vmx_owned_make(features.cr0_fixed0, features.cr4_fixed0);
-    if (!(features.feature_control & FEATURE_CONTROL_LOCK))
-        wrmsr(MSR_FEATURE_CONTROL,
-              features.feature_control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
+    uint64_t control = rdmsr(MSR_FEATURE_CONTROL); /* each CPU has its own */
+    if (!(control & FEATURE_CONTROL_LOCK))
+        wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
     write_cr0(read_cr0() | features.cr0_fixed0);
     write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
     memcpy(cpu->vmxon, &revision, sizeof(revision));
@@ -166,8 +169,6 @@ static void vmx_reset(struct vcpu *v)
 {
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_DR7, v->live_dr7);
-    if (controls.entry & VMX_ENTRY_LOAD_PAT)
-        vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
     cpus[v->number].last = (struct last_exit){.interruptibility = 0};
     v->changed = REGS_ALL;
 }

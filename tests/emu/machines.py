@@ -27,7 +27,6 @@ TCG_LACKS = {
 # What Bochs 2.7 cannot show.
 BOCHS_LACKS = {
     "msr-gp": "Bochs has to be lax about unknown MSRs, or Linux does not boot on it",
-    "smp": "not tried yet: its configuration here has one CPU",
 }
 
 # The machine that stands in for gdbvisor when the tests themselves are tested.
@@ -55,6 +54,7 @@ class Machine:
     cpu: str = "EPYC,+svm,+npt"
     firmware: str = "bios"  # or "uefi"
     cpus: int = 1  # unless a test asks for another number
+    smp: int = 4  # what tests of several CPUs ask for
     vendor: str = "svm"
     primary: bool = False  # runs every test; the others only those marked every_machine
     default: bool = True  # part of a run without MACHINES=
@@ -71,7 +71,7 @@ MACHINES = [
     Machine("qemu-svm-bios-2cpus", primary=True, default=False, cpus=2, lacks=TCG_LACKS),
     # Only by MACHINES=bochs-vmx-bios for now: a whole run takes minutes.
     Machine("bochs-vmx-bios", emulator="bochs", cpu="corei7_haswell_4770", vendor="vmx",
-            primary=True, default=False, slowness=3.0, lacks=BOCHS_LACKS),
+            primary=True, default=False, smp=2, slowness=3.0, lacks=BOCHS_LACKS),
     # Not gdbvisor at all: QEMU's stub under the same tests, to tell a wrong test from a wrong
     # hypervisor. Only by MACHINES=oracle.
     Machine("oracle", primary=True, default=False, oracle=True, lacks=ORACLE_LACKS),

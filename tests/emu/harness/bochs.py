@@ -31,7 +31,7 @@ vgaromimage: file={share}/bochs/VGABIOS-lgpl-latest
 boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path="{cdrom}", status=inserted
-cpu: model={cpu}, count=1, ips={ips}, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={cpu}, count={cpus}, ips={ips}, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none
 log: {log}
 panic: action=fatal
@@ -130,7 +130,7 @@ class BochsVm(Vm):
     """A running Bochs. What it has no means for is skipped, with the reason."""
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, extra=()):
+                 cpus=None, uarts=True, guest=None, extra=()):
         # Not Vm's: nothing of how QEMU is started holds here.
         if extra or (cpu and not cpu.startswith(("core", "bx_", "broadwell", "tigerlake"))):
             pytest.skip(f"{machine.name}: the test names QEMU's own devices or processors")
@@ -150,6 +150,7 @@ class BochsVm(Vm):
         self._relay.start()
         config = CONFIG.format(share=SHARE, memory=memory, cdrom=boot_args[1],
                                cpu=cpu or machine.cpu, log=self.workdir / "bochs.log",
+                               cpus=cpus or machine.cpus,
                                ips=IPS_TINY if guest else IPS_SYSTEM)
         other = "com1" if gdb_uart == "com2" else "com2"
         config += f"{other}: enabled=1, mode=file, dev={self._console}\n"
