@@ -19,6 +19,7 @@ WORDS = {
     "paging": "paging: ok",
     "hide": "hide: done",
     "irqs": "irqs: running",
+    "smp": "smp: started 00000003",
 }
 
 
@@ -29,7 +30,7 @@ def bare(tmp_path, guest_image):
 
     def run(name):
         vm = Vm(BARE, tmp_path, boot_args=["-kernel", guest_image(name).bin, "-append", "auto"],
-                guest=guest_image(name))
+                guest=guest_image(name), cpus=4 if name == "smp" else 1)
         started.append(vm)
         return vm
     yield run
