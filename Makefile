@@ -199,7 +199,7 @@ check-selftest: | $(DEPS)
 	@tools/check-selftest
 
 # Each header compiles by itself; those of tests and models against the model.
-HEADERS := $(foreach d,$(HV_DIRS) include/hv tests/model tests/model/arch/x86 tests/unit \
+HEADERS := $(foreach d,$(HV_DIRS) include/hv tests/model tests/model/arch/x86 tests/model/lib tests/unit \
              tests/fuzz tests/gdb,$(wildcard $(d)/*.h))
 
 define HEADER_RULES

@@ -11,25 +11,21 @@ static struct ns16550 uart;
 static char name[24]; /* "com1"; "" while none is open */
 static uint32_t baud;
 static int irq = -1;
-static bool listening; /* its interrupt is on */
 
 static bool interrupted(void)
 {
-    listening = false;
     return ns16550_irq_ack(&uart);
 }
 
 static void listen(void)
 {
-    listening = irq >= 0;
-    if (listening)
+    if (irq >= 0)
         ns16550_irq_enable(&uart);
 }
 
-static bool hush(void)
+static void hush(void)
 {
-    bool was_listening = listening;
-    return interrupted() && was_listening;
+    ns16550_irq_disable(&uart);
 }
 
 static void poll(void)

@@ -3,6 +3,8 @@
 #include "arch/x86/descriptors.h"
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
+#include "arch/x86/traps.h"
 #include "boot/backends.h"
 #include "boot/bios/bios.h"
 #include "boot/console.h"
@@ -12,10 +14,11 @@
 #include "boot/platform.h"
 #include "boot/refuse_start.h"
 #include "boot/relocate.h"
+#include "boot/start_cpus.h"
 #include "core/backend.h"
 #include "core/debug_regs.h"
-#include "core/icr_guard.h"
 #include "core/ioapic_guard.h"
+#include "core/ipi.h"
 #include "core/machine.h"
 #include "core/mediate.h"
 #include "debug/session.h"
@@ -40,6 +43,7 @@ static void take_host(const struct boot_info *info)
     host_paging_load();
     descriptors_load(0);
     machine_catch_traps();
+    traps_init_wait();
 }
 
 static void log_cpu(void)
@@ -136,20 +140,60 @@ static void route_break_in(void)
                   (unsigned long long)route.ioapic);
 }
 
-/*
- * The other CPUs wait where the firmware left them. The tables no longer name them, and a guest
- * that finds them all the same cannot start them.
- */
-static void hide_cpus(const struct boot_info *info)
+/* What another CPU does when it has come up: it waits there until the guest starts it. */
+static void cpu_main(unsigned number)
 {
-    unsigned hidden = platform_hide_cpus();
+    struct vcpu *v = vcpu_get(number);
 
-    if (!hidden)
+    ipi_add_cpu(v, true);
+    hv_backend->cpu_on(v);
+    vcpu_reset(v);
+    v->regs.cr0 = CR0_ET; /* the firmware has turned its caches on */
+    v->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
+    hv_backend->reset(v);
+    start_cpus_arrived(number);
+    debug_session_cpu(v);
+}
+
+/*
+ * All CPUs are ours from here on, and the guest's as it starts them. It is not told of those that
+ * did not come, and cannot start them.
+ */
+static void take_cpus(void)
+{
+    uint32_t apic_ids[HV_MAX_CPUS];
+    unsigned all, listed = platform_cpus(apic_ids, &all), count = 1;
+
+    ipi_add_cpu(vcpu_get(0), false);
+    if (all == 1)
         return;
-    if (icr_guard_init(info->running.boot_services) != HV_OK)
-        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.", hidden);
-    log_print("cpu: %u more, %s: this version runs one", hidden,
-              info->running.boot_services ? "left to the firmware" : "parked");
+    if (ipi_init(0) != HV_OK)
+        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
+                     all - 1);
+    count = start_cpus(apic_ids + 1, listed - 1, &guest_map, cpu_main);
+    if (count < all)
+        platform_hide_cpus(apic_ids, count);
+    log_print("cpu: %u of %u started", count, all);
+}
+
+/*
+ * A firmware that runs on has the other CPUs: they stay its own until its boot services end. The
+ * tables no longer name them, and a guest that finds them all the same cannot start them.
+ */
+static void leave_cpus(const struct boot_info *info)
+{
+    uint32_t apic_ids[HV_MAX_CPUS];
+    unsigned all;
+
+    platform_cpus(apic_ids, &all);
+    ipi_add_cpu(vcpu_get(0), false);
+    if (all == 1)
+        return;
+    if (ipi_init(info->running.boot_services) != HV_OK)
+        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
+                     all - 1);
+    platform_hide_cpus(apic_ids, 1);
+    log_print("cpu: %u more, left to the firmware: this version takes one over", all - 1);
 }
 
 static const struct debug_link *open_line(void)
@@ -273,7 +317,10 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     gdb_uart_hide(info->running.goes_on);
     if (line)
         route_break_in();
-    hide_cpus(info);
+    if (info->running.boot_services)
+        leave_cpus(info);
+    else
+        take_cpus();
 
     struct vcpu *v = vcpu_get(0);
     begin_guest(v, info, drive);
@@ -285,6 +332,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     debug_config.stop_at_entry = options.stop == BOOT_STOP_ENTRY;
     debug_config.entry[0] = info->running.entry;
     debug_config.entry[1] = info->running.not_entered;
+    debug_config.stop_ap = options.stop == BOOT_STOP_AP;
     fmt_print(debug_config.about, sizeof(debug_config.about),
               "gdbvisor %s, %s, %llu KiB reserved at %llx", HV_VERSION, hv_backend->name,
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);

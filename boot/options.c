@@ -197,6 +197,8 @@ static const char *read_stop(struct text value, struct boot_options *options)
         options->stop = BOOT_STOP_ENTRY;
     else if (is(value, "none"))
         options->stop = BOOT_STOP_NONE;
+    else if (is(value, "ap"))
+        options->stop = BOOT_STOP_AP;
     else
         return "no such place to stop";
     return NULL;
@@ -231,7 +233,7 @@ static const char *read_ap(struct text value, struct boot_options *options)
 static const struct option table[] = {
     {"gdb", read_gdb, "com1..com4, io:PORT, mmio:ADDR[:STRIDE], auto or none; ,BAUD may follow"},
     {"guest", read_guest, "next, disk:N, module or efi:\\PATH"},
-    {"stop", read_stop, "entry or none"},
+    {"stop", read_stop, "entry, ap or none"},
     {"console", read_console, "vga, com1..com4 or none"},
     {"ap", read_ap, "auto or icr"},
     {"keep-going", NULL, "it alone, without a value"},

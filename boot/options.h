@@ -35,7 +35,7 @@ struct boot_guest {
     char path[BOOT_PATH_SIZE]; /* EFI: begins with a backslash */
 };
 
-enum boot_stop { BOOT_STOP_ENTRY, BOOT_STOP_NONE };
+enum boot_stop { BOOT_STOP_ENTRY, BOOT_STOP_NONE, BOOT_STOP_AP };
 enum boot_console_kind { BOOT_CONSOLE_VGA, BOOT_CONSOLE_COM, BOOT_CONSOLE_NONE };
 
 struct boot_console {

@@ -132,22 +132,49 @@ struct irq_route platform_route(uint8_t irq)
     return (struct irq_route){.ioapic = (uint32_t)DEFAULT_IOAPIC, .pin = irq};
 }
 
-unsigned platform_hide_cpus(void)
+/* This CPU goes to the front; it counts also where no table names it. */
+static unsigned own_first(uint32_t *ids, unsigned count)
 {
-    unsigned cpus = 1, mp_cpus;
+    uint32_t own = platform_apic_id();
 
+    for (unsigned i = 0; i < count; i++) {
+        if (ids[i] != own)
+            continue;
+        ids[i] = ids[0];
+        ids[0] = own;
+        return count;
+    }
+    ids[0] = own;
+    return 1;
+}
+
+unsigned platform_cpus(uint32_t *ids, unsigned *all)
+{
+    unsigned count = 0;
+
+    *all = 0;
+    for (unsigned i = 0; madt_table.length && i < madt.cpu_count; i++) {
+        if (madt.cpus[i].enabled)
+            ids[count++] = madt.cpus[i].apic_id;
+    }
+    if (count)
+        *all = count + madt.cpus_left;
+    else if (mp_table &&
+             mp_table_cpus(physmem_map(mp_table), mp_length, ids, HV_MAX_CPUS, all) == HV_OK)
+        count = HV_MIN(*all, (unsigned)HV_MAX_CPUS);
+    *all = HV_MAX(*all, 1U);
+    return own_first(ids, count);
+}
+
+void platform_hide_cpus(const uint32_t *keep, unsigned count)
+{
     if (madt_table.length) {
-        cpus = madt.cpu_count + madt.cpus_left;
         uint8_t *bytes = physmem_map(madt_table.address);
-        if (cpus > 1 && acpi_madt_hide_cpus(bytes, madt_table.length, platform_apic_id()) != HV_OK)
+        if (acpi_madt_hide_cpus(bytes, madt_table.length, keep, count) != HV_OK)
             log_print("gdbvisor: the other CPUs could not be hidden in the ACPI tables");
     }
-    if (mp_table && mp_table_cpus(physmem_map(mp_table), mp_length, &mp_cpus) == HV_OK &&
-        mp_cpus > 1) {
-        cpus = HV_MAX(cpus, mp_cpus);
-        mp_table_hide_cpus(physmem_map(mp_table), mp_length, (uint8_t)platform_apic_id());
-    }
-    return cpus - 1;
+    if (mp_table)
+        mp_table_hide_cpus(physmem_map(mp_table), mp_length, keep, count);
 }
 
 /* The end of RAM below 4 GiB: what lies higher is devices, whatever the map calls it. */

@@ -21,10 +21,13 @@ void platform_find_tables(struct boot_info *info);
 struct irq_route platform_route(uint8_t irq);
 
 /*
- * Clears the other CPUs from ACPI's and the MP table, in the guest's memory. Returns how many CPUs
- * were hidden.
+ * The APIC ids of the enabled CPUs, this one first, by ACPI, else by the MP table; at most
+ * HV_MAX_CPUS. Returns how many; *all: how many there are.
  */
-unsigned platform_hide_cpus(void);
+unsigned platform_cpus(uint32_t *apic_ids, unsigned *all);
+
+/* Clears all but these CPUs from ACPI's and the MP table, in the guest's memory. */
+void platform_hide_cpus(const uint32_t *keep, unsigned count);
 
 /* The APIC id of the CPU that runs this. */
 uint32_t platform_apic_id(void);

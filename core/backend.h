@@ -33,7 +33,10 @@ struct hv_backend {
     void (*cpu_on)(struct vcpu *v);
     void (*cpu_off)(struct vcpu *v);
 
-    /* Puts the CPU's state to what vcpu_reset() filled in. */
+    /*
+     * Puts the CPU's state to what vcpu_reset() or vcpu_init() filled in. The PAT, which INIT does
+     * not change, is the host's from cpu_on() on.
+     */
     void (*reset)(struct vcpu *v);
 
     /*
@@ -55,6 +58,12 @@ struct hv_backend {
 
     /* Ends what holds NMIs back in the host: takes the pending one. */
     void (*take_nmi)(void);
+
+    /*
+     * Halts this CPU in the host until an NMI has come, and takes it. Returns at once when one came
+     * since the last run() or take_nmi().
+     */
+    void (*wait)(struct vcpu *v);
 
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);

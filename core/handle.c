@@ -134,7 +134,7 @@ static enum core_result handle_invalid(struct vcpu *v)
 
 static enum core_result handle_stage2(struct vcpu *v, const struct hv_exit *exit)
 {
-    if (stage2_fill(exit->stage2.address)) {
+    if (stage2_fill(exit->stage2.address, vcpu_count() == 1)) {
         hv_backend->flush(v);
         return CORE_RETRY;
     }

@@ -3,6 +3,7 @@
 #include "arch/x86/insn.h"
 #include "core/mediate.h"
 #include "hv/compiler.h"
+#include "lib/spinlock.h"
 #include "lib/string.h"
 
 /* 82093AA I/O APIC datasheet, "Memory Mapped Registers". */
@@ -15,6 +16,7 @@ enum {
 };
 enum { ENTRY_NMI = 4 << 8, ENTRY_MASKED = 1 << 16 };
 
+static struct spinlock lock; /* of all below, and of the chip's select and window */
 static struct ioapic_pin pin;
 static uint32_t guest_select;   /* what the guest last wrote to the select register */
 static uint32_t guest_entry[2]; /* the guest's low and high half of our entry */
@@ -43,6 +45,7 @@ static void before(struct vcpu *v, gpa_t address, uint8_t *page)
     uint32_t offset = (uint32_t)address & 0xff0;
     (void)v;
 
+    spin_lock(&lock);
     if (offset == REG_SELECT) {
         memcpy(page + (address & 0xfff & ~0xfULL), &guest_select, 4);
     } else if (offset == REG_WINDOW) {
@@ -50,6 +53,7 @@ static void before(struct vcpu *v, gpa_t address, uint8_t *page)
         uint32_t value = half >= 0 ? guest_entry[half] : read_index(guest_select);
         memcpy(page + (address & 0xfff & ~0xfULL), &value, 4);
     }
+    spin_unlock(&lock);
 }
 
 /* The guest reads the chip itself, but for the moments when it has selected our entry. */
@@ -67,6 +71,7 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
     uint32_t value;
 
     memcpy(&value, page + (address & 0xfff & ~0xfULL), 4);
+    spin_lock(&lock);
     if (offset == REG_SELECT) {
         guest_select = value & 0xff;
         select_for_reads(v);
@@ -79,6 +84,7 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
     } else if (offset == REG_EOI) {
         mmio_write32(pin.ioapic + REG_EOI, value);
     }
+    spin_unlock(&lock);
 }
 
 enum hv_status ioapic_guard_init(const struct ioapic_pin *p)

@@ -6,7 +6,7 @@
 #include "hv/compiler.h"
 #include "lib/string.h"
 
-enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = 2 };
+enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = STAGE2_OWN_PAGES };
 
 struct open_page {
     bool used, write;
@@ -15,6 +15,8 @@ struct open_page {
 };
 
 static struct mediator mediators[MAX_MEDIATORS];
+static unsigned changes;           /* of reads_pass, so far */
+static unsigned seen[HV_MAX_CPUS]; /* and how many this CPU has flushed for */
 static unsigned mediator_count;
 static struct open_page open_pages[HV_MAX_CPUS][OPEN];
 static uint8_t dummies[HV_MAX_CPUS][OPEN][PAGE] HV_ALIGNED(PAGE);
@@ -62,11 +64,16 @@ void mediate_pass_reads(struct vcpu *v, gpa_t start, bool pass)
 {
     struct mediator *m = find(start);
 
-    if (!m || m->reads_pass == pass)
+    if (!m)
         return;
-    m->reads_pass = pass;
-    close_pages(m);
-    hv_backend->flush(v);
+    if (m->reads_pass != pass) {
+        m->reads_pass = pass;
+        close_pages(m);
+        changes++;
+    }
+    if (seen[v->number] != changes)
+        hv_backend->flush(v);
+    seen[v->number] = changes;
 }
 
 /* A page opened by a read and written by the same instruction (OR, XCHG ...). */
@@ -80,7 +87,7 @@ static bool open_for_writing(struct vcpu *v, gpa_t address)
             continue;
         pages[i].write = true;
         pages[i].address = address;
-        stage2_map(page, (hpa_t)dummies[v->number][i], STAGE2_READ | STAGE2_WRITE);
+        stage2_open(v->number, page, (hpa_t)dummies[v->number][i], STAGE2_READ | STAGE2_WRITE);
         hv_backend->flush(v);
         return true;
     }
@@ -106,7 +113,8 @@ bool mediate_begin(struct vcpu *v, gpa_t address, bool write)
     if (pages[i].mediator && pages[i].mediator->before)
         pages[i].mediator->before(v, address, dummy);
     gpa_t page = HV_ALIGN_DOWN(address, PAGE);
-    if (stage2_map(page, (hpa_t)dummy, STAGE2_READ | (write ? STAGE2_WRITE : 0)) != HV_OK) {
+    unsigned opened = STAGE2_READ | (write ? STAGE2_WRITE : 0);
+    if (stage2_open(v->number, page, (hpa_t)dummy, opened) != HV_OK) {
         pages[i].used = false;
         return false;
     }
@@ -159,11 +167,12 @@ void mediate_end(struct vcpu *v, bool done)
 {
     struct open_page *pages = open_pages[v->number];
 
+    if (!pages[0].used)
+        return;
+    stage2_close(v->number);
+    hv_backend->flush(v);
     for (unsigned i = 0; i < OPEN && pages[i].used; i++) {
-        gpa_t page = HV_ALIGN_DOWN(pages[i].address, PAGE);
         const struct mediator *m = pages[i].mediator;
-        stage2_map(page, page, closed_access(m));
-        hv_backend->flush(v);
         if (done && pages[i].write && m && m->after_write)
             m->after_write(v, pages[i].address, dummies[v->number][i]);
         pages[i].used = false;

@@ -3,12 +3,13 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "core/a20_guard.h"
-#include "core/icr_guard.h"
+#include "core/ipi.h"
 #include "hv/compiler.h"
 
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
-    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE}, /* no other CPU is to be started */
+    {MSR_APIC_BASE, MSR_APIC_BASE, MSR_TRAP_WRITE},   /* a guarded page stays where it is */
+    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE}, /* INIT, start-up and NMI are ours */
     {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* VMX is off */
     {MSR_VMX_BASIC, MSR_VMX_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},      /* no VMX: no such MSRs */
     {MSR_RTIT_FIRST, MSR_RTIT_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},    /* Intel PT is hidden */
@@ -83,9 +84,9 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_EFER:
         return write_efer(v, value);
     case MSR_APIC_BASE:
-        return icr_guard_allows_base(value) && wrmsr_safe(msr, value);
+        return ipi_write_base(v, value);
     case MSR_X2APIC_ICR:
-        return !icr_guard_lets((uint32_t)value) || wrmsr_safe(msr, value);
+        return ipi_deliver(v, value) || wrmsr_safe(msr, value);
     default:
         return !is_hidden(msr) && wrmsr_safe(msr, value);
     }

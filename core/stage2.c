@@ -1,25 +1,23 @@
 #include "core/stage2.h"
 
+#include "core/stage2_tables.h"
 #include "hv/compiler.h"
+#include "lib/spinlock.h"
 #include "lib/string.h"
 
 enum {
-    PAGE = 4096,
-    ENTRIES = 512,
-    LEVEL_4K = 1,
-    LEVEL_2M = 2,
-    LEVEL_1G = 3,
-    LEVEL_ROOT = 4,
+    PAGE = STAGE2_PAGE,
+    ENTRIES = STAGE2_ENTRIES,
     SPLIT_PAGES = 32,     /* for pages that are different: holes, devices, later breakpoints */
     MAX_PHYS_BITS = 48,   /* what four levels reach */
     SMALL_PHYS_BITS = 40, /* without 1 GiB pages: what is mapped at once, 1 TiB */
     FILL_PAGES = 64,      /* and tables for what lies above, reused round and round */
 };
 
-#define ADDRESS_MASK 0x000ffffffffff000ULL
-#define GIB          (1ULL << 30)
+#define GIB (1ULL << 30)
 
 static struct stage2_config config;
+static struct spinlock lock; /* of all that changes once the guest runs */
 static hpa_t roots[STAGE2_VIEWS];
 static uint64_t next_free;  /* offset in the pool */
 static uint64_t fill_start; /* offset in the pool of the pages for filling */
@@ -54,11 +52,6 @@ uint64_t stage2_pool_size(unsigned phys_bits, bool gib_pages)
     return pages * PAGE;
 }
 
-static uint64_t *table_at(hpa_t address)
-{
-    return (uint64_t *)address;
-}
-
 static hpa_t new_table(void)
 {
     uint64_t limit = config.gib_pages ? config.pool_size : fill_start;
@@ -66,13 +59,8 @@ static hpa_t new_table(void)
         return 0;
     hpa_t table = config.pool + next_free;
     next_free += PAGE;
-    memset(table_at(table), 0, PAGE);
+    memset(stage2_table(table), 0, PAGE);
     return table;
-}
-
-static unsigned level_shift(unsigned level)
-{
-    return 12 + 9 * (level - 1);
 }
 
 /*
@@ -89,49 +77,35 @@ static bool block_type(hpa_t hpa, unsigned level, enum mtrr_type *type)
         uniform_gib = mtrr_block_type(&types, start, GIB, &known);
     }
     *type = known;
-    return uniform_gib || mtrr_block_type(&types, hpa, 1ULL << level_shift(level), type);
+    return uniform_gib || mtrr_block_type(&types, hpa, 1ULL << stage2_shift(level), type);
 }
 
 /* The memory type of a page as a leaf has it. False: the page has several. */
-static bool type_bits(hpa_t hpa, unsigned level, uint64_t *bits)
+static bool type_of(hpa_t hpa, unsigned level, uint64_t *leaf_type)
 {
     enum mtrr_type type = MTRR_WB;
     bool uniform = true;
 
-    *bits = 0;
-    if (!config.format->type_shift)
-        return true;
-    if (have_types)
+    if (config.format->type_shift && have_types)
         uniform = block_type(hpa, level, &type);
-    *bits = (uint64_t)(uniform ? type : MTRR_UC) << config.format->type_shift;
+    *leaf_type = (uint64_t)(uniform ? type : MTRR_UC);
     return uniform;
 }
 
 static uint64_t leaf_entry(hpa_t hpa, unsigned access, unsigned level)
 {
-    const struct stage2_format *f = config.format;
-    uint64_t type;
+    uint64_t type = 0;
 
-    if (!access)
-        return 0;
-    type_bits(hpa, level, &type);
-    return hpa | type | f->leaf | (level > LEVEL_4K ? f->large : 0) |
-           (access & STAGE2_WRITE ? f->write : 0) |
-           (access & STAGE2_EXECUTE ? f->execute : f->no_execute);
-}
-
-static bool is_table(uint64_t entry, unsigned level)
-{
-    return entry && level > LEVEL_4K && !(entry & config.format->large);
+    if (access)
+        type_of(hpa, level, &type);
+    return stage2_leaf(config.format, hpa, access, level, type);
 }
 
 /* The second root: the same tables, nothing executable through them. */
 static void set_root(unsigned index, uint64_t entry)
 {
-    table_at(roots[STAGE2_NORMAL])[index] = entry;
-    if (entry)
-        entry = (entry & ~config.format->execute) | config.format->no_execute;
-    table_at(roots[STAGE2_NO_EXECUTE])[index] = entry;
+    stage2_table(roots[STAGE2_NORMAL])[index] = entry;
+    stage2_table(roots[STAGE2_NO_EXECUTE])[index] = stage2_no_execute(config.format, entry);
 }
 
 /* Replaces a large leaf by a table of the next smaller pages that maps the same. */
@@ -141,13 +115,7 @@ static bool split(uint64_t *entry, unsigned level)
     if (!table)
         return false;
 
-    unsigned below = level - 1;
-    uint64_t large = config.format->large;
-    uint64_t size = 1ULL << level_shift(below);
-    for (unsigned i = 0; *entry && i < ENTRIES; i++) {
-        uint64_t leaf = *entry + i * size;
-        table_at(table)[i] = below == LEVEL_4K ? leaf & ~large : leaf;
-    }
+    stage2_fill_split(config.format, stage2_table(table), *entry, level);
     *entry = table | config.format->table;
     return true;
 }
@@ -158,19 +126,19 @@ static uint64_t *entry_at(gpa_t gpa, unsigned level)
     if (gpa >> clamp_bits(config.phys_bits))
         return NULL;
 
-    uint64_t *table = table_at(roots[STAGE2_NORMAL]);
+    uint64_t *table = stage2_table(roots[STAGE2_NORMAL]);
     for (unsigned l = LEVEL_ROOT;; l--) {
-        unsigned index = gpa >> level_shift(l) & (ENTRIES - 1);
+        unsigned index = gpa >> stage2_shift(l) & (ENTRIES - 1);
         uint64_t *entry = &table[index];
         if (l == level)
             return entry;
-        if (!is_table(*entry, l)) {
+        if (!stage2_is_table(config.format, *entry, l)) {
             if (!split(entry, l))
                 return NULL;
             if (l == LEVEL_ROOT)
                 set_root(index, *entry);
         }
-        table = table_at(*entry & ADDRESS_MASK);
+        table = stage2_table(*entry & STAGE2_ADDRESS);
     }
 }
 
@@ -185,10 +153,10 @@ void stage2_use_types(const struct mtrr_values *values)
 static unsigned uniform_level(gpa_t gpa)
 {
     unsigned level = config.gib_pages ? LEVEL_1G : LEVEL_2M;
-    uint64_t bits;
+    uint64_t type;
 
     while (level > LEVEL_4K &&
-           (gpa & ((1ULL << level_shift(level)) - 1) || !type_bits(gpa, level, &bits)))
+           (gpa & ((1ULL << stage2_shift(level)) - 1) || !type_of(gpa, level, &type)))
         level--;
     return level;
 }
@@ -207,7 +175,7 @@ enum hv_status stage2_init(const struct stage2_config *c)
 
     uint64_t size = mapped_size(c->phys_bits, c->gib_pages);
     unsigned level;
-    for (gpa_t gpa = 0; gpa < size; gpa += 1ULL << level_shift(level)) {
+    for (gpa_t gpa = 0; gpa < size; gpa += 1ULL << stage2_shift(level)) {
         level = uniform_level(gpa);
         uint64_t *entry = entry_at(gpa, level);
         if (!entry)
@@ -217,7 +185,12 @@ enum hv_status stage2_init(const struct stage2_config *c)
     return HV_OK;
 }
 
-hpa_t stage2_root(enum stage2_view view)
+const struct stage2_format *stage2_format_used(void)
+{
+    return config.format;
+}
+
+hpa_t stage2_shared_root(enum stage2_view view)
 {
     return roots[view];
 }
@@ -227,39 +200,47 @@ static enum hv_status map_at(gpa_t gpa, hpa_t hpa, unsigned access, unsigned lev
     uint64_t *entry = entry_at(gpa, level);
     if (!entry)
         return HV_ENOSPC;
-    if (is_table(*entry, level))
+    if (stage2_is_table(config.format, *entry, level))
         return HV_EINVAL; /* smaller pages are there already, each with its reason */
-    *entry = leaf_entry(HV_ALIGN_DOWN(hpa, 1ULL << level_shift(level)), access, level);
+    *entry = leaf_entry(HV_ALIGN_DOWN(hpa, 1ULL << stage2_shift(level)), access, level);
     return HV_OK;
+}
+
+static enum hv_status map_locked(gpa_t gpa, hpa_t hpa, unsigned access, unsigned level)
+{
+    spin_lock(&lock);
+    enum hv_status status = map_at(gpa, hpa, access, level);
+    spin_unlock(&lock);
+    return status;
 }
 
 enum hv_status stage2_map(gpa_t gpa, hpa_t hpa, unsigned access)
 {
-    return map_at(gpa, hpa, access, LEVEL_4K);
+    return map_locked(gpa, hpa, access, LEVEL_4K);
 }
 
 enum hv_status stage2_map_large(gpa_t gpa, hpa_t hpa, unsigned access)
 {
-    return map_at(gpa, hpa, access, LEVEL_2M);
+    return map_locked(gpa, hpa, access, LEVEL_2M);
 }
 
 bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access)
 {
     const struct stage2_format *f = config.format;
-    const uint64_t *table = table_at(roots[STAGE2_NORMAL]);
+    const uint64_t *table = stage2_table(roots[STAGE2_NORMAL]);
 
     if (gpa >> clamp_bits(config.phys_bits))
         return false;
     for (unsigned l = LEVEL_ROOT; l >= LEVEL_4K; l--) {
-        uint64_t entry = table[gpa >> level_shift(l) & (ENTRIES - 1)];
+        uint64_t entry = table[gpa >> stage2_shift(l) & (ENTRIES - 1)];
         if (!entry)
             return false;
-        if (is_table(entry, l)) {
-            table = table_at(entry & ADDRESS_MASK);
+        if (stage2_is_table(f, entry, l)) {
+            table = stage2_table(entry & STAGE2_ADDRESS);
             continue;
         }
-        uint64_t offset = gpa & ((1ULL << level_shift(l)) - 1);
-        *hpa = (entry & ADDRESS_MASK & ~((1ULL << level_shift(l)) - 1)) + offset;
+        uint64_t offset = gpa & ((1ULL << stage2_shift(l)) - 1);
+        *hpa = (entry & STAGE2_ADDRESS & ~((1ULL << stage2_shift(l)) - 1)) + offset;
         *access = STAGE2_READ | (entry & f->write ? STAGE2_WRITE : 0);
         if (f->execute ? (entry & f->execute) != 0 : !(entry & f->no_execute))
             *access |= STAGE2_EXECUTE;
@@ -272,42 +253,53 @@ bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access)
 static hpa_t fill_table(void)
 {
     if (fill_next == FILL_PAGES) {
-        unsigned first = 1U << (SMALL_PHYS_BITS - level_shift(LEVEL_ROOT));
+        unsigned first = 1U << (SMALL_PHYS_BITS - stage2_shift(LEVEL_ROOT));
         for (unsigned i = first; i < ENTRIES; i++)
             set_root(i, 0);
         fill_next = 0;
     }
     hpa_t table = config.pool + fill_start + fill_next * PAGE;
     fill_next++;
-    memset(table_at(table), 0, PAGE);
+    memset(stage2_table(table), 0, PAGE);
     return table;
 }
 
-bool stage2_fill(gpa_t gpa)
+static bool fill(gpa_t gpa, bool reuse)
 {
     if (config.gib_pages || gpa < mapped_size(config.phys_bits, false) ||
         gpa >> clamp_bits(config.phys_bits))
         return false;
 
     /* Both tables first: taking the second may forget the first. */
-    if (fill_next > FILL_PAGES - 2)
+    if (fill_next > FILL_PAGES - 2) {
+        if (!reuse)
+            return false;
         fill_next = FILL_PAGES;
-    unsigned index = (unsigned)(gpa >> level_shift(LEVEL_ROOT));
-    if (!table_at(roots[STAGE2_NORMAL])[index] || fill_next == FILL_PAGES) {
+    }
+    unsigned index = (unsigned)(gpa >> stage2_shift(LEVEL_ROOT));
+    if (!stage2_table(roots[STAGE2_NORMAL])[index] || fill_next == FILL_PAGES) {
         hpa_t pdpt = fill_table();
         set_root(index, pdpt | config.format->table);
     }
-    uint64_t *pdpt = table_at(table_at(roots[STAGE2_NORMAL])[index] & ADDRESS_MASK);
-    uint64_t *entry = &pdpt[gpa >> level_shift(LEVEL_1G) & (ENTRIES - 1)];
+    uint64_t *pdpt = stage2_table(stage2_table(roots[STAGE2_NORMAL])[index] & STAGE2_ADDRESS);
+    uint64_t *entry = &pdpt[gpa >> stage2_shift(LEVEL_1G) & (ENTRIES - 1)];
     if (*entry)
         return false; /* mapped: the fault has another reason */
     hpa_t pd = fill_table();
     gpa_t base = HV_ALIGN_DOWN(gpa, GIB);
     for (unsigned i = 0; i < ENTRIES; i++)
-        table_at(pd)[i] =
-            leaf_entry(base + ((uint64_t)i << level_shift(LEVEL_2M)), STAGE2_ALL, LEVEL_2M);
+        stage2_table(pd)[i] =
+            leaf_entry(base + ((uint64_t)i << stage2_shift(LEVEL_2M)), STAGE2_ALL, LEVEL_2M);
     *entry = pd | config.format->table;
     return true;
+}
+
+bool stage2_fill(gpa_t gpa, bool reuse)
+{
+    spin_lock(&lock);
+    bool filled = fill(gpa, reuse);
+    spin_unlock(&lock);
+    return filled;
 }
 
 uint64_t stage2_used(void)

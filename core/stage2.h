@@ -49,7 +49,17 @@ void stage2_use_types(const struct mtrr_values *values);
 /* Builds the identity map. HV_ENOSPC when the pool is too small. */
 enum hv_status stage2_init(const struct stage2_config *config);
 
-hpa_t stage2_root(enum stage2_view view);
+/* The root that a CPU is to use now. */
+hpa_t stage2_root(unsigned cpu, enum stage2_view view);
+
+/*
+ * For one CPU alone, until stage2_close(): the 4 KiB page at gpa maps to hpa (memory of ours) with
+ * the access. Its other pages are as they were shared when the first one was opened. The caller
+ * flushes this CPU, then and after closing. HV_ENOSPC: more than STAGE2_OWN_PAGES, or out of range.
+ */
+enum { STAGE2_OWN_PAGES = 2 };
+enum hv_status stage2_open(unsigned cpu, gpa_t gpa, hpa_t hpa, unsigned access);
+void stage2_close(unsigned cpu);
 
 /*
  * Maps the 4 KiB page at gpa to hpa with the access (STAGE2_NONE: not present), splitting larger
@@ -65,9 +75,10 @@ bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access);
 
 /*
  * Address space that did not fit in the pool is mapped when it is touched. True when gpa was such
- * and is mapped now (the caller flushes): the access is to be tried again.
+ * and is mapped now (the caller flushes): the access is to be tried again. reuse: when the tables
+ * for it are full, they may be used anew (no other CPU can be walking them).
  */
-bool stage2_fill(gpa_t gpa);
+bool stage2_fill(gpa_t gpa, bool reuse);
 
 /* Bytes of tables in use. */
 uint64_t stage2_used(void);

@@ -5,6 +5,7 @@
 #include "lib/string.h"
 
 static struct vcpu vcpus[HV_MAX_CPUS];
+static unsigned count = 1;
 
 const struct hv_backend *hv_backend;
 
@@ -15,7 +16,14 @@ struct vcpu *vcpu_get(unsigned number)
 
 unsigned vcpu_count(void)
 {
-    return 1;
+    return count;
+}
+
+void vcpu_set_count(unsigned n)
+{
+    count = n;
+    for (unsigned i = 0; i < count; i++)
+        vcpus[i].number = i;
 }
 
 void vcpu_need(struct vcpu *v, unsigned groups)
@@ -48,14 +56,12 @@ static void reset_segments(struct hv_regs *r)
     r->gdtr = r->idtr = (struct hv_table){0, 0xffff};
 }
 
-void vcpu_reset(struct vcpu *v)
+static void reset(struct vcpu *v)
 {
     struct hv_regs *r = &v->regs;
 
-    memset(r, 0, sizeof(*r));
     r->rip = 0xfff0;
     r->rflags = RFLAGS_ONE;
-    r->cr0 = CR0_CD | CR0_NW | CR0_ET;
     reset_segments(r);
     v->debug_regs = (struct hv_debug_regs){{0, 0, 0, 0}, DR6_RESET, DR7_RESET};
     memset(v->live_dr, 0, sizeof(v->live_dr));
@@ -63,7 +69,36 @@ void vcpu_reset(struct vcpu *v)
     v->dr_dirty = true;
     v->event.type = HV_EVENT_NONE;
     v->nmi_pending = v->nmi_blocked = v->interrupt_shadow = false;
+    v->core_traps = 0;
     v->valid = v->changed = REGS_ALL;
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.cr0 = CR0_CD | CR0_NW | CR0_ET;
+    reset(v);
+}
+
+void vcpu_init(struct vcpu *v, uint32_t signature)
+{
+    struct hv_regs *r = &v->regs;
+
+    vcpu_need(v, REGS_CONTROL | REGS_SYSCALL);
+    memset(r->gpr, 0, sizeof(r->gpr));
+    r->gpr[GPR_RDX] = signature;
+    r->cr0 = (r->cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
+    r->cr2 = r->cr3 = r->cr4 = r->cr8 = r->efer = 0;
+    reset(v);
+}
+
+void vcpu_start(struct vcpu *v, uint8_t vector)
+{
+    vcpu_change(v, REGS_SEGMENTS);
+    v->regs.seg[SEG_CS].selector = (uint16_t)(vector << 8);
+    v->regs.seg[SEG_CS].base = (uint64_t)vector << 12;
+    v->regs.rip = 0;
+    v->nmi_pending = false; /* one that came while it waited is lost */
 }
 
 unsigned vcpu_code_bits(struct vcpu *v)

@@ -145,14 +145,25 @@ struct vcpu {
 /* The CPU of that number; NULL behind the last. */
 struct vcpu *vcpu_get(unsigned number);
 unsigned vcpu_count(void);
+/* Once, before more than CPU 0 is there: 1 to HV_MAX_CPUS. */
+void vcpu_set_count(unsigned count);
 
 /* Makes the groups' registers valid. */
 void vcpu_need(struct vcpu *v, unsigned groups);
 /* The same, and notes that the caller changes them. */
 void vcpu_change(struct vcpu *v, unsigned groups);
 
-/* The state of a CPU after INIT or power-on (SDM vol. 3, "Processor State After Reset"). */
+/* The state of a CPU after power-on (SDM vol. 3, "Processor State After Reset"). */
 void vcpu_reset(struct vcpu *v);
+
+/*
+ * The same after INIT: the MSRs of SYSCALL and SYSENTER and CR0's cache bits stay. signature: what
+ * EDX holds then, CPUID.1:EAX.
+ */
+void vcpu_init(struct vcpu *v, uint32_t signature);
+
+/* From there to what a start-up interrupt makes of it: real mode at vector << 12. */
+void vcpu_start(struct vcpu *v, uint8_t vector);
 
 /* 16, 32 or 64: the width of the code that runs. */
 unsigned vcpu_code_bits(struct vcpu *v);

@@ -29,8 +29,13 @@ enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, MXCSR_DEFAULT_MASK = 0xffbf };
 enum { FCTRL, FSTAT, FTAG, FISEG, FIOFF, FOSEG, FOOFF, FOP };
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
-static struct fpu_area area;
-static bool loaded, dirty;
+static struct fpu_cpu {
+    struct fpu_area area;
+    bool loaded, dirty;
+    bool avx; /* as it was enabled when it was loaded */
+} cpus[HV_MAX_CPUS];
+
+static struct fpu_cpu *chosen = &cpus[0];
 
 /* CPUID Fn1: XSAVE, AVX. */
 bool fpu_has_avx(void)
@@ -45,47 +50,65 @@ static bool avx_enabled(void)
     return fpu_has_avx() && (xgetbv0() & XCR0_AVX);
 }
 
-static void load(void)
+static void load_on(struct fpu_cpu *cpu)
 {
-    if (loaded)
+    if (cpu->loaded)
         return;
-    memset(&area, 0, sizeof(area));
-    if (avx_enabled())
-        xsave_area(&area, XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    memset(&cpu->area, 0, sizeof(cpu->area));
+    cpu->avx = avx_enabled();
+    if (cpu->avx)
+        xsave_area(&cpu->area, XCR0_X87 | XCR0_SSE | XCR0_AVX);
     else
-        fx_save(&area);
-    loaded = true;
-    dirty = false;
+        fx_save(&cpu->area);
+    cpu->loaded = true;
+    cpu->dirty = false;
 }
 
-static void change(void)
+static struct fpu_area *load(void)
+{
+    load_on(chosen);
+    return &chosen->area;
+}
+
+static struct fpu_area *change(void)
 {
     load();
-    dirty = true;
-    area.xstate_bv |= XCR0_X87 | XCR0_SSE;
+    chosen->dirty = true;
+    chosen->area.xstate_bv |= XCR0_X87 | XCR0_SSE;
+    return &chosen->area;
 }
 
-void fpu_flush(void)
+void fpu_choose(unsigned cpu)
 {
-    if (loaded && dirty) {
-        if (avx_enabled())
-            xrstor_area(&area, XCR0_X87 | XCR0_SSE | XCR0_AVX);
+    chosen = &cpus[cpu];
+}
+
+void fpu_keep(unsigned cpu)
+{
+    load_on(&cpus[cpu]);
+}
+
+void fpu_flush(unsigned cpu)
+{
+    struct fpu_cpu *own = &cpus[cpu];
+
+    if (own->loaded && own->dirty) {
+        if (own->avx)
+            xrstor_area(&own->area, XCR0_X87 | XCR0_SSE | XCR0_AVX);
         else
-            fx_restore(&area);
+            fx_restore(&own->area);
     }
-    loaded = dirty = false;
+    own->loaded = own->dirty = false;
 }
 
 void fpu_read_st(unsigned n, uint8_t *value)
 {
-    load();
-    memcpy(value, area.st[n], 10);
+    memcpy(value, load()->st[n], 10);
 }
 
 void fpu_write_st(unsigned n, const uint8_t *value)
 {
-    change();
-    memcpy(area.st[n], value, 10);
+    memcpy(change()->st[n], value, 10);
 }
 
 /* The two-bit tag of a register that is not empty: SDM vol. 1, "x87 FPU Tag Word". */
@@ -103,13 +126,13 @@ static unsigned tag_of(const uint8_t *st)
 }
 
 /* The area tells only empty or not, by physical register; st[] is by stack position. */
-static uint32_t full_tags(void)
+static uint32_t full_tags(const struct fpu_area *area)
 {
     uint32_t tags = 0;
-    unsigned top = area.fsw >> 11 & 7;
+    unsigned top = area->fsw >> 11 & 7;
 
     for (unsigned i = 0; i < 8; i++) {
-        unsigned tag = area.ftw & HV_BIT(i) ? tag_of(area.st[(i - top) & 7]) : TAG_EMPTY;
+        unsigned tag = area->ftw & HV_BIT(i) ? tag_of(area->st[(i - top) & 7]) : TAG_EMPTY;
         tags |= tag << (2 * i);
     }
     return tags;
@@ -128,24 +151,25 @@ static uint8_t short_tags(uint32_t tags)
 
 uint32_t fpu_read_control(unsigned n)
 {
-    load();
+    const struct fpu_area *area = load();
+
     switch (n) {
     case FCTRL:
-        return area.fcw;
+        return area->fcw;
     case FSTAT:
-        return area.fsw;
+        return area->fsw;
     case FTAG:
-        return full_tags();
+        return full_tags(area);
     case FISEG:
-        return (uint16_t)(area.fip >> 32);
+        return (uint16_t)(area->fip >> 32);
     case FIOFF:
-        return (uint32_t)area.fip;
+        return (uint32_t)area->fip;
     case FOSEG:
-        return (uint16_t)(area.fdp >> 32);
+        return (uint16_t)(area->fdp >> 32);
     case FOOFF:
-        return (uint32_t)area.fdp;
+        return (uint32_t)area->fdp;
     case FOP:
-        return area.fop & 0x7ff;
+        return area->fop & 0x7ff;
     default:
         return 0;
     }
@@ -158,31 +182,32 @@ static uint64_t set_high(uint64_t pointer, uint32_t segment)
 
 void fpu_write_control(unsigned n, uint32_t value)
 {
-    change();
+    struct fpu_area *area = change();
+
     switch (n) {
     case FCTRL:
-        area.fcw = (uint16_t)value;
+        area->fcw = (uint16_t)value;
         break;
     case FSTAT:
-        area.fsw = (uint16_t)value;
+        area->fsw = (uint16_t)value;
         break;
     case FTAG:
-        area.ftw = short_tags(value);
+        area->ftw = short_tags(value);
         break;
     case FISEG:
-        area.fip = set_high(area.fip, value);
+        area->fip = set_high(area->fip, value);
         break;
     case FIOFF:
-        area.fip = (area.fip & ~(uint64_t)UINT32_MAX) | value;
+        area->fip = (area->fip & ~(uint64_t)UINT32_MAX) | value;
         break;
     case FOSEG:
-        area.fdp = set_high(area.fdp, value);
+        area->fdp = set_high(area->fdp, value);
         break;
     case FOOFF:
-        area.fdp = (area.fdp & ~(uint64_t)UINT32_MAX) | value;
+        area->fdp = (area->fdp & ~(uint64_t)UINT32_MAX) | value;
         break;
     case FOP:
-        area.fop = value & 0x7ff;
+        area->fop = value & 0x7ff;
         break;
     default:
         break;
@@ -191,45 +216,43 @@ void fpu_write_control(unsigned n, uint32_t value)
 
 void fpu_read_xmm(unsigned n, uint8_t *value)
 {
-    load();
-    memcpy(value, area.xmm[n], 16);
+    memcpy(value, load()->xmm[n], 16);
 }
 
 void fpu_write_xmm(unsigned n, const uint8_t *value)
 {
-    change();
-    memcpy(area.xmm[n], value, 16);
+    memcpy(change()->xmm[n], value, 16);
 }
 
 bool fpu_read_ymm_high(unsigned n, uint8_t *value)
 {
-    load();
-    memcpy(value, area.ymm_high[n], 16);
-    return avx_enabled();
+    memcpy(value, load()->ymm_high[n], 16);
+    return chosen->avx;
 }
 
 bool fpu_write_ymm_high(unsigned n, const uint8_t *value)
 {
-    if (!avx_enabled())
+    load();
+    if (!chosen->avx)
         return false;
-    change();
-    area.xstate_bv |= XCR0_AVX;
-    memcpy(area.ymm_high[n], value, 16);
+    struct fpu_area *area = change();
+    area->xstate_bv |= XCR0_AVX;
+    memcpy(area->ymm_high[n], value, 16);
     return true;
 }
 
 uint32_t fpu_read_mxcsr(void)
 {
-    load();
-    return area.mxcsr;
+    return load()->mxcsr;
 }
 
 bool fpu_write_mxcsr(uint32_t value)
 {
-    load();
-    if (value & ~(area.mxcsr_mask ? area.mxcsr_mask : MXCSR_DEFAULT_MASK))
+    struct fpu_area *area = load();
+
+    if (value & ~(area->mxcsr_mask ? area->mxcsr_mask : MXCSR_DEFAULT_MASK))
         return false; /* restoring it would fault */
     change();
-    area.mxcsr = value;
+    area->mxcsr = value;
     return true;
 }

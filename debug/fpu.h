@@ -9,6 +9,12 @@
 
 bool fpu_has_avx(void);
 
+/*
+ * Whose registers all of the following are: those of this CPU, or of one that has kept its own
+ * (fpu_keep).
+ */
+void fpu_choose(unsigned cpu);
+
 /* st0-st7: 10 bytes; control registers (fctrl fstat ftag fiseg fioff foseg fooff fop): 4 bytes. */
 void fpu_read_st(unsigned n, uint8_t *value);
 void fpu_write_st(unsigned n, const uint8_t *value);
@@ -24,7 +30,10 @@ uint32_t fpu_read_mxcsr(void);
 /* False: reserved bits. */
 bool fpu_write_mxcsr(uint32_t value);
 
-/* Puts changes back and forgets: the CPU is about to run. */
-void fpu_flush(void);
+/* On the CPU itself: keeps them where other CPUs can look. */
+void fpu_keep(unsigned cpu);
+
+/* On the CPU itself: puts changes back and forgets, for it is about to run. */
+void fpu_flush(unsigned cpu);
 
 #endif

@@ -79,6 +79,8 @@ static void command_exits(const char *arguments)
     for (unsigned i = 0; i < vcpu_count(); i++) {
         const struct vcpu *v = vcpu_get(i);
         uint64_t total = 0;
+        if (vcpu_count() > 1)
+            line("CPU %u", i);
         for (unsigned kind = 0; kind < HV_EXIT_KINDS; kind++) {
             total += v->exits[kind];
             if (v->exits[kind])
@@ -132,6 +134,25 @@ static void command_log(const char *arguments)
     }
 }
 
+static void command_stop(const char *arguments)
+{
+    const char *rest;
+
+    if (!str_prefix(arguments, "ap", &rest) || (*rest && *rest != ' ')) {
+        line("usage: monitor stop ap [on|off]");
+        return;
+    }
+    while (*rest == ' ')
+        rest++;
+    if (!strcmp(rest, "on") || !*rest)
+        debug.stop_ap = true;
+    else if (!strcmp(rest, "off"))
+        debug.stop_ap = false;
+    else
+        line("usage: monitor stop ap [on|off]");
+    line("stopping each CPU that the guest starts is %s", debug.stop_ap ? "on" : "off");
+}
+
 static void command_help(const char *arguments);
 
 static const struct command {
@@ -144,6 +165,7 @@ static const struct command {
     {"exits", command_exits, "exits [reset]     how often the guest was left, by reason"},
     {"mmio", command_mmio, "mmio [on|off]     let memory commands touch devices (default: off)"},
     {"log", command_log, "log               gdbvisor's own messages"},
+    {"stop", command_stop, "stop ap [on|off]  stop at the first instruction of CPUs that start"},
     {"reset", command_reset, "reset             reset the machine"},
     {"version", command_version, "version           versions, sizes, and what is set"},
 };

@@ -255,6 +255,7 @@ bool registers_read(struct vcpu *v, unsigned number, uint8_t *value)
 
     if (!row)
         return false;
+    fpu_choose(v->number);
     switch ((enum kind)row->kind) {
     case ST:
         fpu_read_st(index, value);
@@ -362,6 +363,7 @@ enum hv_status registers_write(struct vcpu *v, unsigned number, const uint8_t *v
 
     if (!row)
         return HV_ENOENT;
+    fpu_choose(v->number);
     switch ((enum kind)row->kind) {
     case ST:
         fpu_write_st(index, value);
@@ -434,7 +436,12 @@ const char *registers_description(void)
     return description;
 }
 
-void registers_flush(void)
+void registers_keep(const struct vcpu *v)
 {
-    fpu_flush();
+    fpu_keep(v->number);
+}
+
+void registers_flush(const struct vcpu *v)
+{
+    fpu_flush(v->number);
 }

@@ -31,7 +31,10 @@ enum hv_status registers_write(struct vcpu *v, unsigned number, const uint8_t *v
 /* The target description, made at the first call. */
 const char *registers_description(void);
 
-/* Before the CPU runs: what was written to x87, SSE and AVX registers goes to the processor. */
-void registers_flush(void);
+/* On v itself, before others look at it: its x87, SSE and AVX registers are there for them. */
+void registers_keep(const struct vcpu *v);
+
+/* On v itself, before it runs: what was written to those goes to the processor. */
+void registers_flush(const struct vcpu *v);
 
 #endif

@@ -1,11 +1,17 @@
 #include "debug/session.h"
 
+#include "arch/x86/apic.h"
+#include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "core/backend.h"
+#include "core/debug_regs.h"
+#include "core/ipi.h"
 #include "core/machine.h"
+#include "core/park.h"
 #include "core/run.h"
 #include "core/step.h"
 #include "debug/breakpoints.h"
+#include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -16,109 +22,30 @@
 
 struct debug_state debug;
 
-enum verdict { RESUME, STOP };
-
 static const struct debug_link *link(void)
 {
     return debug.config->link;
 }
 
-/* What has come over the line goes to the stub; a BREAK is a Ctrl-C. */
-static void feed_stub(void)
+static struct debug_cpu *cpu_of(const struct vcpu *v)
 {
-    int byte;
-
-    link()->poll();
-    while ((byte = link()->get()) != LINK_EMPTY) {
-        if (byte == LINK_BREAK)
-            debug.interrupt_asked = true;
-        else
-            gdbstub_receive(&debug.stub, (uint8_t)byte);
-    }
+    return &debug.cpus[v->number];
 }
 
-/* A byte that came behind the exit has raised an NMI, which the guest would get later. */
-static void quiet_line(void)
+static void note(const struct vcpu *v, enum debug_event_kind kind)
 {
-    if (link() && link()->hush())
-        hv_backend->take_nmi();
+    cpu_of(v)->event = (struct debug_event){.kind = kind, .heard = debug.heard};
 }
 
-/*
- * An NMI is ours when the line has something; then the order is: its interrupt off, its receiver
- * emptied (both by interrupted()), talk, take the pending NMI, its interrupt on. Else it is the
- * guest's.
- */
-static enum verdict judge_nmi(struct vcpu *v, struct gdb_stop *stop)
+/* Ctrl-C: what v has to tell already is a stop, too. */
+static void note_interrupt(const struct vcpu *v)
 {
-    if (!link() || !link()->interrupted()) {
-        hv_backend->take_nmi();
-        core_forward_nmi(v);
-        if (link())
-            link()->listen();
-        return RESUME;
-    }
-    feed_stub();
-    hv_backend->take_nmi();
-    if (debug.interrupt_asked) {
-        *stop = (struct gdb_stop){.signal = GDB_SIGINT, .thread = debug_thread(v)};
-        return STOP;
-    }
-    link()->listen();
-    return RESUME;
-}
+    struct debug_event *event = &cpu_of(v)->event;
 
-/* The guest's part of a #DB: its DR6 says what it would have said without us. */
-static void raise_debug(struct vcpu *v, uint64_t causes)
-{
-    v->debug_regs.dr6 = (v->debug_regs.dr6 & ~0xfULL) | causes;
-    if (v->debug_regs.dr7 & DR7_GD) {
-        v->debug_regs.dr7 &= ~DR7_GD; /* the processor clears it on delivery */
-        debug_regs_update(v);
-    }
-    vcpu_raise(v, VECTOR_DB);
-}
-
-static enum verdict judge_debug(struct vcpu *v, const struct hv_exit *exit, struct gdb_stop *stop)
-{
-    unsigned hits = debug_regs_user_hits(v, exit->debug.dr6);
-    uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
-
-    if (guests || !hits)
-        raise_debug(v, guests);
-    hits = watch_filter(v, hits);
-    if (!hits)
-        return RESUME;
-    *stop = watch_stop(hits, debug_thread(v));
-    return STOP;
-}
-
-static enum verdict judge_step(struct vcpu *v, const struct hv_exit *exit, struct gdb_stop *stop)
-{
-    *stop = (struct gdb_stop){.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
-    if (exit->debug.dr6)
-        judge_debug(v, exit, stop);
-    return STOP;
-}
-
-/* An INT3 of the guest's own. */
-static void raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
-{
-    v->event = (struct hv_event){.type = HV_EVENT_SOFT,
-                                 .vector = VECTOR_BP,
-                                 .insn_length = exit->insn_length ? exit->insn_length : 1};
-}
-
-static enum verdict judge_breakpoint(struct vcpu *v, const struct hv_exit *exit,
-                                     struct gdb_stop *stop)
-{
-    if (!breakpoints_at(v, vcpu_linear_rip(v))) {
-        raise_breakpoint(v, exit);
-        return RESUME;
-    }
-    *stop = (struct gdb_stop){
-        .signal = GDB_SIGTRAP, .reason = GDB_STOP_SWBREAK, .thread = debug_thread(v)};
-    return STOP;
+    if (event->kind == EVENT_NONE)
+        note(v, EVENT_INTERRUPT);
+    event->interrupted = true;
+    event->asked = debug.heard;
 }
 
 /* On the console; for gdb; and in plain text on the line when no gdb is there to hide it. */
@@ -134,86 +61,46 @@ static void report_line(const char *text)
     }
 }
 
-/* Something that no guest comes back from: said in words, then the user looks at it. */
-static enum verdict judge_death(struct vcpu *v, const struct hv_exit *exit, struct gdb_stop *stop)
+/* Said in words, then the user looks at it. */
+static void report_death(struct vcpu *v, enum hv_exit_kind exit)
 {
     char text[160];
 
-    quiet_line(); /* what gdb answers now is no NMI that the guest would get later */
     fmt_print(text, sizeof(text), "gdbvisor: the guest's CPU %u stopped: %s at %llx (%s)",
-              v->number, exit->kind == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit->kind),
+              v->number, exit == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit),
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));
     report_line(text);
     hv_backend->dump(v, report_line);
-    *stop = (struct gdb_stop){.signal = exit->kind == HV_EXIT_SHUTDOWN ? GDB_SIGSEGV : GDB_SIGABRT,
-                              .thread = debug_thread(v)};
-    return STOP;
-}
-
-static enum verdict judge(struct vcpu *v, const struct hv_exit *exit, struct gdb_stop *stop)
-{
-    switch (exit->kind) {
-    case HV_EXIT_NMI:
-        return judge_nmi(v, stop);
-    case HV_EXIT_DEBUG:
-        return judge_debug(v, exit, stop);
-    case HV_EXIT_STEP:
-        return judge_step(v, exit, stop);
-    case HV_EXIT_BREAKPOINT:
-        return judge_breakpoint(v, exit, stop);
-    case HV_EXIT_ICEBP: /* a trap: the handler returns behind it, and DR6 stays */
-        vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
-        vcpu_raise(v, VECTOR_DB);
-        return RESUME;
-    case HV_EXIT_SHUTDOWN:
-    case HV_EXIT_STAGE2:
-    case HV_EXIT_INVALID:
-    case HV_EXIT_UNKNOWN:
-        return judge_death(v, exit, stop);
-    case HV_EXIT_NONE:
-    case HV_EXIT_SOFT_INT:
-    case HV_EXIT_EXCEPTION:
-    case HV_EXIT_CPUID:
-    case HV_EXIT_MSR_READ:
-    case HV_EXIT_MSR_WRITE:
-    case HV_EXIT_IO:
-    case HV_EXIT_HLT:
-    case HV_EXIT_MWAIT:
-    case HV_EXIT_DR:
-    case HV_EXIT_IRET:
-    case HV_EXIT_FETCH:
-    case HV_EXIT_VIRT_INSN:
-    case HV_EXIT_TASK_SWITCH:
-    case HV_EXIT_INVD:
-    case HV_EXIT_XSETBV:
-    case HV_EXIT_BAD_CR:
-    case HV_EXIT_KINDS:
-        break;
-    }
-    machine_panic("exit '%s' came up from core", hv_exit_name(exit->kind));
 }
 
 /* The instruction under a breakpoint of ours is done with the true byte in place. */
 static void step_off(struct vcpu *v, gva_t address, struct hv_exit *exit)
 {
+    park_gather(v);
     breakpoints_lift(v, address);
     core_step(v, exit);
     if (exit->kind == HV_EXIT_BREAKPOINT) {
         /* Under ours stands the guest's own INT3: the step goes to its handler. */
-        raise_breakpoint(v, exit);
+        judge_raise_breakpoint(v, exit);
         core_step(v, exit);
     }
     breakpoints_drop(v);
+    park_release(v);
 }
 
-/* leaving: RIP is still where the user was told of a stop; what stands there is not hit again. */
-static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
+/*
+ * leaving: RIP is still where the user was told of a stop; what stands there is not hit again.
+ * False: another CPU holds, nothing was done.
+ */
+static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
 {
     gva_t rip = vcpu_linear_rip(v);
-    bool stepping = debug.action[v->number] == GDB_STEP;
+    bool stepping = cpu_of(v)->action == GDB_STEP;
     bool on_breakpoint = leaving && breakpoints_count() && breakpoints_at(v, rip);
     uint64_t own_rf = v->regs.rflags & RFLAGS_RF;
 
+    if (on_breakpoint && v->event.type == HV_EVENT_NONE && !park_claim(v))
+        return false;
     if (leaving && watch_executes_at(rip))
         v->regs.rflags |= RFLAGS_RF;
     if (on_breakpoint && v->event.type == HV_EVENT_NONE) {
@@ -227,42 +114,149 @@ static void run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
     }
     if (leaving && exit->kind == HV_EXIT_NMI && vcpu_linear_rip(v) == rip)
         v->regs.rflags = (v->regs.rflags & ~RFLAGS_RF) | own_rf; /* ours does not show */
+    return true;
 }
 
-/* Runs until there is something to tell. deaf: the line cannot break in. */
-static void run_to_stop(struct vcpu *v, bool deaf, struct gdb_stop *stop)
+static void run(struct vcpu *v)
 {
-    gva_t stopped_at = debug.stopped_at[v->number];
-    bool leaving = debug.stopped[v->number];
+    struct debug_cpu *cpu = cpu_of(v);
     struct hv_exit exit;
 
-    if (debug.interrupt_asked) { /* Ctrl-C came right behind the resume */
-        *stop = (struct gdb_stop){.signal = GDB_SIGINT, .thread = debug_thread(v)};
+    line_open(v);
+    cpu->leaving = cpu->leaving && vcpu_linear_rip(v) == cpu->stopped_at;
+    if (!run_once(v, cpu->leaving, &exit))
         return;
-    }
-    registers_flush();
-    watch_remember(v);
-    if (link() && !deaf)
-        link()->listen();
-    do {
-        leaving = leaving && vcpu_linear_rip(v) == stopped_at;
-        run_once(v, leaving, &exit);
-        /* Anything but an NMI in between has moved it on, if only to come back. */
-        leaving = leaving && exit.kind == HV_EXIT_NMI;
-    } while (exit.kind == HV_EXIT_NONE || judge(v, &exit, stop) == RESUME);
-    quiet_line();
-    debug.stopped_at[v->number] = vcpu_linear_rip(v);
-    debug.stopped[v->number] = true;
+    /* Anything but an NMI has moved it on, if only to come back. */
+    cpu->leaving = cpu->leaving && exit.kind == HV_EXIT_NMI;
+    if (exit.kind == HV_EXIT_NMI)
+        line_sort_nmi(v, true);
+    else if (exit.kind != HV_EXIT_NONE)
+        judge_exit(v, &exit, &cpu->event);
 }
 
-/* The guest is stopped: the stub talks until it lets it go. */
-static void converse(void)
+/* All CPUs stand: the stub talks until it lets them go. */
+static void converse(struct vcpu *v)
 {
     debug.resume_asked = debug.interrupt_asked = false;
     while (!debug.resume_asked) {
-        feed_stub();
+        line_feed_stub();
         if (debug.reset_asked)
             machine_reset();
+    }
+    registers_flush(v);
+    watch_remember(v);
+    if (debug.interrupt_asked) /* Ctrl-C came right behind the resume */
+        note_interrupt(v);
+}
+
+/* v has something to say. While another CPU holds it waits for its turn. */
+static void tell(struct vcpu *v)
+{
+    struct debug_cpu *cpu = cpu_of(v);
+    struct debug_event event = cpu->event;
+    struct gdb_stop stop;
+
+    if (!park_claim(v))
+        return;
+    park_gather(v);
+    line_close(v);
+    note(v, EVENT_NONE);
+    if (judge_is_due(v, &event, debug.heard, &stop)) {
+        debug.heard++;
+        cpu->leaving = true;
+        cpu->stopped_at = vcpu_linear_rip(v);
+        if (event.kind == EVENT_DEATH)
+            report_death(v, event.exit);
+        if (!link())
+            machine_halt();
+        gdbstub_stopped(&debug.stub, &stop);
+        converse(v);
+    }
+    park_release(v);
+}
+
+/* Bytes came while the guest runs: they disturb nobody unless they ask for a stop. */
+static void hear(struct vcpu *v)
+{
+    if (!park_claim(v))
+        return;
+    debug.interrupt_asked = false;
+    line_feed_stub();
+    if (debug.interrupt_asked)
+        note_interrupt(v);
+    park_release(v);
+}
+
+/* Another CPU holds: all of v can be looked at until it lets go. */
+static void stand(struct vcpu *v)
+{
+    line_close(v);
+    vcpu_need(v, REGS_ALL);
+    registers_keep(v);
+    park_stand(v);
+    registers_flush(v);
+}
+
+/* Not by gdb's will, or for the guest has not started it. */
+static bool rests(const struct vcpu *v)
+{
+    return cpu_of(v)->action == GDB_HOLD || ipi_waits(v->number);
+}
+
+/* Until an NMI: the line's, the guest's, or a kick, which says that something has changed. */
+static void rest(struct vcpu *v)
+{
+    line_open(v);
+    hv_backend->wait(v);
+    line_sort_nmi(v, false);
+}
+
+/* What the guest's CPUs do to each other. */
+static void take_ipis(struct vcpu *v)
+{
+    enum ap_action action;
+    uint8_t vector;
+
+    while ((action = ipi_take(v, &vector)) != AP_NOTHING) {
+        switch (action) {
+        case AP_RESET:
+            vcpu_init(v, cpuid(1, 0).eax);
+            hv_backend->reset(v);
+            debug_regs_update(v);
+            apic_reset();
+            note(v, EVENT_NONE);
+            break;
+        case AP_START:
+            vcpu_start(v, vector);
+            if (debug.stop_ap)
+                note(v, EVENT_START);
+            break;
+        case AP_TAKE_NMI:
+            core_forward_nmi(v);
+            break;
+        case AP_NOTHING:
+            break;
+        }
+    }
+}
+
+void debug_session_cpu(struct vcpu *v)
+{
+    for (;;) {
+        const struct debug_event *event = &cpu_of(v)->event;
+        bool held = cpu_of(v)->action == GDB_HOLD;
+
+        if (park_wanted(v))
+            stand(v);
+        else if (event->interrupted || (event->kind != EVENT_NONE && !held))
+            tell(v);
+        else if (line_heard(v))
+            hear(v);
+        else if (rests(v))
+            rest(v);
+        else
+            run(v);
+        take_ipis(v);
     }
 }
 
@@ -271,17 +265,32 @@ static void put(const char *bytes, size_t size)
     link()->put(bytes, size);
 }
 
-/* The guest has begun, what the user wants to see has not. */
+/*
+ * The guest has begun, what the user wants to see has not: v runs alone, and nobody is heard on the
+ * line.
+ */
 static void run_to_entry(struct vcpu *v, const struct debug_config *config, struct gdb_stop *stop)
 {
+    struct debug_event event = {.kind = EVENT_NONE};
     struct gdb_stop reached;
+    struct hv_exit exit;
 
     for (unsigned i = 0; i < HV_ARRAY_SIZE(config->entry); i++)
         watch_insert(GDB_BREAK_HARD, config->entry[i], 1);
     debug_update_traps();
-    run_to_stop(v, true, &reached);
+    do {
+        core_run(v, &exit);
+        if (exit.kind == HV_EXIT_NMI)
+            line_sort_nmi(v, true);
+    } while (exit.kind == HV_EXIT_NMI || exit.kind == HV_EXIT_NONE ||
+             !judge_exit(v, &exit, &event));
+    judge_is_due(v, &event, debug.heard, &reached);
     watch_remove_all();
     debug_update_traps();
+    cpu_of(v)->leaving = true;
+    cpu_of(v)->stopped_at = vcpu_linear_rip(v);
+    if (event.kind == EVENT_DEATH)
+        report_death(v, event.exit);
     if (reached.reason != GDB_STOP_HWBREAK)
         *stop = reached;
 }
@@ -290,7 +299,13 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
 {
     struct gdb_stop stop = {.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
 
+    while (!park_claim(v))
+        cpu_pause();
+    park_gather(v);
     debug.config = config;
+    debug.stop_ap = config->stop_ap;
+    for (unsigned i = 0; i < HV_MAX_CPUS; i++)
+        debug.cpus[i].action = GDB_CONTINUE;
     debug_update_traps();
     if (config->link && config->stop_at_entry && config->entry[0])
         run_to_entry(v, config, &stop);
@@ -300,12 +315,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
             debug.stub.running = true;
     }
     if (config->link && config->stop_at_entry)
-        converse();
-    for (;;) {
-        run_to_stop(v, false, &stop);
-        if (!config->link)
-            machine_halt();
-        gdbstub_stopped(&debug.stub, &stop);
-        converse();
-    }
+        converse(v);
+    park_release(v);
+    debug_session_cpu(v);
 }

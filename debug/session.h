@@ -14,7 +14,7 @@ enum { LINK_EMPTY = -1, LINK_BREAK = 256 };
 struct debug_link {
     bool (*interrupted)(void); /* first thing on an NMI: true when it was the line's own */
     void (*listen)(void);      /* last thing before the guest runs: interrupts on */
-    bool (*hush)(void);        /* the guest has stopped: interrupts off; true: one was under way */
+    void (*hush)(void);        /* the guest has stopped: interrupts off */
     void (*poll)(void);
     int (*get)(void); /* a byte, LINK_BREAK or LINK_EMPTY; never waits */
     void (*put)(const char *bytes, size_t size);
@@ -27,10 +27,14 @@ struct debug_config {
     /* Where that is, whichever is reached first; 0: here. Until then nobody is heard on the line.
      */
     gva_t entry[2];
+    bool stop_ap;    /* at the first instruction of each CPU that the guest starts */
     char about[160]; /* versions and sizes for `monitor version` */
 };
 
-/* Runs the guest on v, for ever. */
+/* Runs CPU v of the guest, for ever. */
+HV_NORETURN void debug_session_cpu(struct vcpu *v);
+
+/* Begins the session, on CPU 0, when the others are in debug_session_cpu(); then the same. */
 HV_NORETURN void debug_session_run(struct vcpu *v, const struct debug_config *config);
 
 #endif

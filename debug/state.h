@@ -3,9 +3,19 @@
 #ifndef DEBUG_STATE_H
 #define DEBUG_STATE_H
 
+#include "debug/judge.h"
 #include "debug/session.h"
 #include "gdbstub/gdbstub.h"
 
+/* Each CPU's own; others look and write only while it stands. */
+struct debug_cpu {
+    enum gdb_action action;
+    struct debug_event event; /* to be told */
+    bool leaving;             /* the user was told of a stop, and it has not moved since, */
+    gva_t stopped_at;         /* from here */
+};
+
+/* Belongs to who holds all CPUs (core/park.h). */
 struct debug_state {
     const struct debug_config *config;
     struct gdbstub stub;
@@ -13,9 +23,12 @@ struct debug_state {
     bool resume_asked;    /* the stub has let the guest go */
     bool interrupt_asked; /* Ctrl-C, BREAK, or a gdb that comes anew */
     bool reset_asked;     /* `monitor reset` was answered */
-    enum gdb_action action[HV_MAX_CPUS];
-    bool stopped[HV_MAX_CPUS];     /* the user was told of a stop, */
-    gva_t stopped_at[HV_MAX_CPUS]; /* here */
+    bool stop_ap;         /* a CPU that the guest starts stops at its first instruction */
+    uint64_t heard;       /* stops that the user was told of */
+    struct debug_cpu cpus[HV_MAX_CPUS];
+
+    /* CPU 0's alone: the line's interrupt is on; bytes of its wait for the stub. */
+    bool line_open, line_heard;
 };
 
 extern struct debug_state debug;

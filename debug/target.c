@@ -1,4 +1,5 @@
 #include "core/guest_memory.h"
+#include "core/ipi.h"
 #include "core/machine.h"
 #include "debug/breakpoints.h"
 #include "debug/registers.h"
@@ -17,11 +18,26 @@ struct vcpu *debug_vcpu(unsigned thread)
     return thread ? vcpu_get(thread - 1) : NULL;
 }
 
+/* An NMI has woken it behind its HLT. */
+static bool is_halted(struct vcpu *v)
+{
+    enum { OPCODE_HLT = 0xf4 };
+    uint8_t byte;
+
+    return !debug.cpus[v->number].leaving &&
+           guest_linear_read(v, vcpu_linear_rip(v) - 1, &byte, 1) == 1 && byte == OPCODE_HLT;
+}
+
 static size_t thread_info(unsigned thread, char *text, size_t size)
 {
     struct vcpu *v = debug_vcpu(thread);
-    size_t length =
-        fmt_print(text, size, "CPU %u, %s, ring %u", v->number, vcpu_mode_name(v), vcpu_cpl(v));
+    size_t length;
+
+    if (ipi_waits(v->number))
+        length = fmt_print(text, size, "CPU %u, waits for its start-up interrupt", v->number);
+    else
+        length = fmt_print(text, size, "CPU %u, %s, ring %u%s", v->number, vcpu_mode_name(v),
+                           vcpu_cpl(v), is_halted(v) ? ", halted" : "");
     return HV_MIN(length, size);
 }
 
@@ -98,13 +114,13 @@ void debug_remove_all(void)
 static void resume_begin(enum gdb_action others)
 {
     for (unsigned i = 0; i < HV_MAX_CPUS; i++)
-        debug.action[i] = others;
+        debug.cpus[i].action = others;
 }
 
 static void resume_thread(unsigned thread, enum gdb_action action)
 {
     if (thread >= 1 && thread <= HV_MAX_CPUS)
-        debug.action[thread - 1] = action;
+        debug.cpus[thread - 1].action = action;
 }
 
 static void resume(void)

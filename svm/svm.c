@@ -2,6 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "arch/x86/traps.h"
 #include "core/insn_bytes.h"
 #include "core/policy.h"
 #include "core/step_trap.h"
@@ -72,6 +73,7 @@ static void svm_cpu_on(struct vcpu *v)
     c->iopm_base = (hpa_t)iopm;
     c->msrpm_base = (hpa_t)msrpm;
     c->nested_control = 1;
+    cpu->vmcb.save.pat = rdmsr(MSR_PAT);
     cpu->stale_asids = ASIDS;
 }
 
@@ -85,9 +87,10 @@ static void svm_cpu_off(struct vcpu *v)
 static void svm_reset(struct vcpu *v)
 {
     struct vmcb *vmcb = &cpus[v->number].vmcb;
+    uint64_t pat = vmcb->save.pat;
 
     memset(&vmcb->save, 0, sizeof(vmcb->save));
-    vmcb->save.pat = rdmsr(MSR_PAT);
+    vmcb->save.pat = pat;
     vmcb->control.clean = 0;
     v->changed = REGS_ALL;
 }
@@ -129,12 +132,13 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
 }
 
 /* The view and its ASID; whether device interrupts are held (the host's IF is 0). */
-static void set_mode(enum hv_run_mode mode, struct svm_cpu *cpu)
+static void set_mode(enum hv_run_mode mode, unsigned number)
 {
+    struct svm_cpu *cpu = &cpus[number];
     struct vmcb_control *c = &cpu->vmcb.control;
     bool no_execute = mode == RUN_TO_FETCH;
     uint32_t asid = no_execute ? ASID_NO_EXECUTE : ASID_NORMAL;
-    hpa_t root = stage2_root(no_execute ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+    hpa_t root = stage2_root(number, no_execute ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
 
     if (c->asid != asid || c->nested_cr3 != root) {
         c->asid = asid;
@@ -205,7 +209,7 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
     vmcb->save.rflags = v->regs.rflags | RFLAGS_ONE;
     vmcb->control.interrupt_shadow = v->interrupt_shadow ? SHADOW : 0;
     set_intercepts(v, mode, vmcb);
-    set_mode(mode, &cpus[v->number]);
+    set_mode(mode, v->number);
     load_debug_regs(v, mode, vmcb);
     load_event(v, vmcb);
     if (!features.clean_bits)
@@ -295,6 +299,17 @@ static void svm_take_nmi(void)
     take_pending_nmi();
 }
 
+static void svm_wait(struct vcpu *v)
+{
+    const uint64_t *nmis = traps_nmi_counter();
+    uint64_t seen = *nmis;
+    (void)v;
+
+    stgi();
+    traps_wait_nmi(nmis, seen);
+    clgi();
+}
+
 static void svm_flush(struct vcpu *v)
 {
     cpus[v->number].stale_asids = ASIDS;
@@ -337,6 +352,7 @@ const struct hv_backend svm_backend = {
     .step = core_step_by_trap,
     .fetch = svm_fetch,
     .take_nmi = svm_take_nmi,
+    .wait = svm_wait,
     .flush = svm_flush,
     .dump = svm_dump,
 };

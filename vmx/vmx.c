@@ -71,10 +71,10 @@ static size_t vmx_describe(char *text, size_t size)
 
 /* SDM vol. 3, "Format of the EPT pointer": write-back, four levels, accessed bits where there are.
  */
-static uint64_t ept_pointer(enum hv_run_mode mode)
+static uint64_t ept_pointer(unsigned cpu, enum hv_run_mode mode)
 {
     enum { WRITE_BACK = 6, LEVELS = 3 << 3, ACCESSED = 1 << 6 };
-    hpa_t root = stage2_root(mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+    hpa_t root = stage2_root(cpu, mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
 
     return root | WRITE_BACK | LEVELS | (features.ept_vpid & VMX_EPT_ACCESSED ? ACCESSED : 0);
 }
@@ -111,6 +111,7 @@ static void write_controls(const struct vcpu *v)
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
     vmwrite(VMCS_CR0_MASK, owned.cr0_mask);
     vmwrite(VMCS_CR4_MASK, owned.cr4_mask);
+    vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
     if (controls.cpu2 & VMX_CPU2_VPID)
         vmwrite(VMCS_VPID, v->number + 1);
     if (controls.cpu2 & VMX_CPU2_XSAVES)
@@ -123,7 +124,8 @@ static void write_controls(const struct vcpu *v)
 static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
 {
     mtf = vmx_mtf_try(&features, &controls, &owned);
-    log_print("step: by %s", vmx_mtf_text(mtf));
+    if (v->number == 0)
+        log_print("step: by %s", vmx_mtf_text(mtf));
     if (mtf == VMX_MTF_NONE)
         return;
     if (!vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
@@ -139,8 +141,9 @@ static void vmx_cpu_on(struct vcpu *v)
     controls = vmx_controls_make(&features);
     owned = vmx_owned_make(features.cr0_fixed0, features.cr4_fixed0);
     cpuid_policy_hide(hidden, vmx_hidden_make(controls.cpu2, hidden));
-    if (!(features.feature_control & FEATURE_CONTROL_LOCK))
-        wrmsr(MSR_FEATURE_CONTROL, vmx_feature_control(features.feature_control));
+    uint64_t control = rdmsr(MSR_FEATURE_CONTROL); /* each CPU has its own */
+    if (!(control & FEATURE_CONTROL_LOCK))
+        wrmsr(MSR_FEATURE_CONTROL, vmx_feature_control(control));
     write_cr0(read_cr0() | features.cr0_fixed0);
     write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
     memcpy(cpu->vmxon, &revision, sizeof(revision));
@@ -148,8 +151,8 @@ static void vmx_cpu_on(struct vcpu *v)
     vmx_abort_clear(cpu->vmcs);
     if (!vmxon((hpa_t)cpu->vmxon) || !vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
         machine_panic("VMXON failed on CPU %u", v->number);
-    traps_set_nmi_window((uint64_t)vmx_enter_window, (uint64_t)vmx_enter_window_end,
-                         (uint64_t)vmx_enter_abandon);
+    traps_set_nmi_window(NMI_WINDOW_ENTER, (uint64_t)vmx_enter_window,
+                         (uint64_t)vmx_enter_window_end, (uint64_t)vmx_enter_abandon);
     cpu->nmis_seen = *traps_nmi_counter();
     cpu->launched = false;
     cpu->stale = true;
@@ -169,7 +172,6 @@ static void vmx_reset(struct vcpu *v)
 {
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_DR7, v->live_dr7);
-    vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
     cpus[v->number].last = (struct last_exit){.interruptibility = 0};
     v->changed = REGS_ALL;
 }
@@ -250,7 +252,7 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, s.interruptibility);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, s.pending_debug);
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
-    vmwrite(VMCS_EPT_POINTER, ept_pointer(mode));
+    vmwrite(VMCS_EPT_POINTER, ept_pointer(v->number, mode));
     write_traps(v, mode);
     load_debug_regs(v, mode, cpu);
     load_event(v);
@@ -428,6 +430,14 @@ static void vmx_take_nmi(void)
     cpus[cpu_current()].nmis_seen = *traps_nmi_counter();
 }
 
+static void vmx_wait(struct vcpu *v)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+
+    traps_wait_nmi(traps_nmi_counter(), cpu->nmis_seen);
+    cpu->nmis_seen = *traps_nmi_counter();
+}
+
 static void vmx_flush(struct vcpu *v)
 {
     cpus[v->number].stale = true;
@@ -454,6 +464,7 @@ const struct hv_backend vmx_backend = {
     .step = vmx_step,
     .fetch = vmx_fetch,
     .take_nmi = vmx_take_nmi,
+    .wait = vmx_wait,
     .flush = vmx_flush,
     .dump = vmx_dump,
 };

@@ -92,10 +92,11 @@ enum hv_status acpi_madt_parse(const uint8_t *madt, size_t size, struct acpi_mad
 enum hv_status acpi_irq_route(const struct acpi_madt *madt, uint8_t irq, struct irq_route *route);
 
 /*
- * Clears "enabled" and "online capable" of all CPUs but the one with this APIC id and sets the
- * checksum right. Errors as acpi_madt_parse(), and HV_ENOENT when that CPU is not there and
- * enabled; on an error nothing was changed.
+ * Clears "enabled" and "online capable" of all CPUs but those with these APIC ids and sets the
+ * checksum right. Errors as acpi_madt_parse(), and HV_ENOENT when the first of them is not there
+ * and enabled; on an error nothing was changed.
  */
-enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, uint32_t keep_apic_id);
+enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, const uint32_t *keep,
+                                   unsigned count);
 
 #endif

@@ -172,7 +172,16 @@ enum hv_status acpi_irq_route(const struct acpi_madt *madt, uint8_t irq, struct 
     return HV_OK;
 }
 
-enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, uint32_t keep_apic_id)
+static bool is_kept(uint32_t apic_id, const uint32_t *keep, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (keep[i] == apic_id)
+            return true;
+    }
+    return false;
+}
+
+enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, const uint32_t *keep, unsigned count)
 {
     uint32_t length, apic_id;
     unsigned flags_at;
@@ -181,14 +190,14 @@ enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, uint32_t keep_api
     if (!check(madt, size, &length))
         return HV_EINVAL;
     for (uint32_t at = MADT_SIZE; at < length; at += madt[at + 1]) {
-        if (cpu_entry(madt + at, &apic_id, &flags_at) && apic_id == keep_apic_id &&
+        if (cpu_entry(madt + at, &apic_id, &flags_at) && apic_id == keep[0] &&
             (madt[at + flags_at] & CPU_ENABLED))
             found = true;
     }
     if (!found)
         return HV_ENOENT;
     for (uint32_t at = MADT_SIZE; at < length; at += madt[at + 1]) {
-        if (cpu_entry(madt + at, &apic_id, &flags_at) && apic_id != keep_apic_id)
+        if (cpu_entry(madt + at, &apic_id, &flags_at) && !is_kept(apic_id, keep, count))
             madt[at + flags_at] &= (uint8_t)~CPU_USABLE;
     }
     madt[MADT_CHECKSUM] = (uint8_t)(madt[MADT_CHECKSUM] - bytes_sum(madt, length));

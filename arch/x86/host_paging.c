@@ -62,6 +62,16 @@ void host_paging_build(const struct host_image *image)
     map_image(image);
 }
 
+void host_paging_run_low(bool allowed)
+{
+    low_pd[0][0] = allowed ? low_pd[0][0] & ~PTE_NX : low_pd[0][0] | PTE_NX;
+}
+
+hpa_t host_paging_root(void)
+{
+    return (hpa_t)pml4;
+}
+
 void host_paging_load(void)
 {
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);

@@ -17,6 +17,14 @@ struct host_image {
  */
 void host_paging_build(const struct host_image *image);
 
+/*
+ * Whether code in the lowest 2 MiB, below the image, may run: for as long as a CPU comes up there.
+ */
+void host_paging_run_low(bool allowed);
+
+/* The tables' address, for CR3. */
+hpa_t host_paging_root(void);
+
 /* Takes the tables and the control register bits the hypervisor runs with, on this CPU. */
 void host_paging_load(void);
 

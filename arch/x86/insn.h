@@ -214,6 +214,11 @@ static inline void clgi(void)
     __asm__ volatile("clgi" : : : "memory");
 }
 
+static inline void stgi(void)
+{
+    __asm__ volatile("stgi" : : : "memory");
+}
+
 /* Takes the NMI that is pending, if any, by the host's own handler. */
 static inline void take_pending_nmi(void)
 {

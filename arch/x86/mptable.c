@@ -81,7 +81,8 @@ enum hv_status mp_table_check(const uint8_t *table, size_t size, uint16_t *lengt
     return count == bytes_u16(table + TABLE_ENTRIES) ? HV_OK : HV_EINVAL;
 }
 
-enum hv_status mp_table_cpus(const uint8_t *table, size_t size, unsigned *count)
+enum hv_status mp_table_cpus(const uint8_t *table, size_t size, uint32_t *ids, unsigned max,
+                             unsigned *count)
 {
     unsigned at = TABLE_SIZE;
     const uint8_t *entry;
@@ -91,8 +92,13 @@ enum hv_status mp_table_cpus(const uint8_t *table, size_t size, unsigned *count)
     if (status != HV_OK)
         return status;
     *count = 0;
-    while ((entry = next_entry(table, length, ENTRY_CPU, &at)))
-        *count += entry[3] & CPU_ENABLED;
+    while ((entry = next_entry(table, length, ENTRY_CPU, &at))) {
+        if (!(entry[3] & CPU_ENABLED))
+            continue;
+        if (*count < max)
+            ids[*count] = entry[1];
+        ++*count;
+    }
     return HV_OK;
 }
 
@@ -146,7 +152,16 @@ enum hv_status mp_irq_route(const uint8_t *table, size_t size, uint8_t irq, stru
     return HV_ENOENT;
 }
 
-enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, uint8_t keep_apic_id)
+static bool is_kept(uint32_t apic_id, const uint32_t *keep, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (keep[i] == apic_id)
+            return true;
+    }
+    return false;
+}
+
+enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, const uint32_t *keep, unsigned count)
 {
     unsigned at = TABLE_SIZE;
     const uint8_t *entry;
@@ -157,7 +172,7 @@ enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, uint8_t keep_apic
     if (status != HV_OK)
         return status;
     while ((entry = next_entry(table, length, ENTRY_CPU, &at))) {
-        if (entry[1] == keep_apic_id && (entry[3] & CPU_ENABLED))
+        if (entry[1] == keep[0] && (entry[3] & CPU_ENABLED))
             found = true;
     }
     if (!found)
@@ -166,7 +181,7 @@ enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, uint8_t keep_apic
     while ((entry = next_entry(table, length, ENTRY_CPU, &at))) {
         uint8_t *cpu = table + (entry - table);
 
-        if (cpu[1] != keep_apic_id)
+        if (!is_kept(cpu[1], keep, count))
             cpu[3] &= (uint8_t)~CPU_ENABLED;
     }
     table[TABLE_CHECKSUM] = (uint8_t)(table[TABLE_CHECKSUM] - bytes_sum(table, length));

@@ -29,8 +29,12 @@ enum hv_status mp_find(const uint8_t *area, size_t size, size_t *offset,
  */
 enum hv_status mp_table_check(const uint8_t *table, size_t size, uint16_t *length);
 
-/* CPUs that the table calls enabled. Errors as mp_table_check(). */
-enum hv_status mp_table_cpus(const uint8_t *table, size_t size, unsigned *count);
+/*
+ * CPUs that the table calls enabled; the APIC ids of the first `max` of them go to ids. Errors as
+ * mp_table_check().
+ */
+enum hv_status mp_table_cpus(const uint8_t *table, size_t size, uint32_t *ids, unsigned max,
+                             unsigned *count);
 
 /*
  * Where an ISA (or EISA) IRQ arrives. Errors as mp_table_check(), and HV_ENOENT when the table does
@@ -40,10 +44,11 @@ enum hv_status mp_irq_route(const uint8_t *table, size_t size, uint8_t irq,
                             struct irq_route *route);
 
 /*
- * Clears "enabled" of all CPUs but the one with this APIC id and sets the checksum right. Errors as
- * mp_table_check(), and HV_ENOENT when that CPU is not there and enabled; on an error nothing was
- * changed.
+ * Clears "enabled" of all CPUs but those with these APIC ids and sets the checksum right. Errors as
+ * mp_table_check(), and HV_ENOENT when the first of them is not there and enabled; on an error
+ * nothing was changed.
  */
-enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, uint8_t keep_apic_id);
+enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, const uint32_t *keep,
+                                  unsigned count);
 
 #endif

@@ -129,6 +129,7 @@ enum {
 #define MSR_RTIT_FIRST      0x00000560U /* Intel PT */
 #define MSR_RTIT_LAST       0x00000587U
 #define MSR_X2APIC_FIRST    0x00000800U
+#define MSR_X2APIC_ID       0x00000802U
 #define MSR_X2APIC_ICR      0x00000830U
 #define MSR_EFER            0xc0000080U
 #define MSR_STAR            0xc0000081U

@@ -81,6 +81,17 @@ wrmsr_safe:
 .fault: xor eax, eax
         ret
 
+; void traps_wait_nmi(const uint64_t *nmis, uint64_t seen)
+; An NMI between the comparison and HLT would be slept over: the handler sends it to the end.
+        global traps_wait_nmi, traps_wait_window, traps_wait_window_end
+traps_wait_nmi:
+traps_wait_window:
+        cmp [rdi], rsi
+        jne traps_wait_window_end
+        hlt
+traps_wait_window_end:
+        ret
+
         section .extable progbits alloc noexec nowrite align=4
         dd rdmsr_safe.insn - $, rdmsr_safe.fault - $
         dd wrmsr_safe.insn - $, wrmsr_safe.fault - $

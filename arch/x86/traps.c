@@ -1,5 +1,6 @@
 #include "arch/x86/traps.h"
 
+#include "arch/x86/descriptors.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 
@@ -12,7 +13,7 @@ struct fixup {
 extern const struct fixup extable_start[], extable_end[];
 
 static trap_fatal_fn fatal;
-static uint64_t nmis;
+static uint64_t nmis[HV_MAX_CPUS];
 
 void traps_set_fatal(trap_fatal_fn handler)
 {
@@ -21,23 +22,40 @@ void traps_set_fatal(trap_fatal_fn handler)
 
 uint64_t traps_nmi_count(void)
 {
-    return nmis;
+    return nmis[cpu_current()];
 }
 
 const uint64_t *traps_nmi_counter(void)
 {
-    return &nmis;
+    return &nmis[cpu_current()];
 }
 
 static struct {
     uint64_t start, end, to;
-} nmi_window;
+} nmi_windows[NMI_WINDOWS];
 
-void traps_set_nmi_window(uint64_t start, uint64_t end, uint64_t to)
+void traps_set_nmi_window(enum nmi_window window, uint64_t start, uint64_t end, uint64_t to)
 {
-    nmi_window.start = start;
-    nmi_window.end = end;
-    nmi_window.to = to;
+    nmi_windows[window].start = start;
+    nmi_windows[window].end = end;
+    nmi_windows[window].to = to;
+}
+
+static void leave_nmi_window(struct trap_frame *frame)
+{
+    for (unsigned i = 0; i < NMI_WINDOWS; i++) {
+        if (frame->rip >= nmi_windows[i].start && frame->rip < nmi_windows[i].end)
+            frame->rip = nmi_windows[i].to;
+    }
+}
+
+/* traps.asm */
+extern const char traps_wait_window[], traps_wait_window_end[];
+
+void traps_init_wait(void)
+{
+    traps_set_nmi_window(NMI_WINDOW_WAIT, (uint64_t)traps_wait_window,
+                         (uint64_t)traps_wait_window_end, (uint64_t)traps_wait_window_end);
 }
 
 static bool repair(struct trap_frame *frame)
@@ -55,9 +73,8 @@ void trap_dispatch(struct trap_frame *frame)
 {
     switch (frame->vector) {
     case VECTOR_NMI:
-        nmis++;
-        if (frame->rip >= nmi_window.start && frame->rip < nmi_window.end)
-            frame->rip = nmi_window.to;
+        nmis[cpu_current()]++;
+        leave_nmi_window(frame);
         return;
     case VECTOR_DB:
         /*

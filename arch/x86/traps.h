@@ -26,14 +26,24 @@ void traps_set_fatal(trap_fatal_fn handler);
 /* NMIs that the host itself has taken on this CPU. */
 uint64_t traps_nmi_count(void);
 
-/* The count itself, for assembly that compares it. */
+/* This CPU's count itself, for assembly that compares it. */
 const uint64_t *traps_nmi_counter(void);
 
 /*
  * An NMI that the host takes with RIP in [start, end) goes on at `to`: for code that must not go on
  * as if none had come. The stack has to be the same all over the window.
  */
-void traps_set_nmi_window(uint64_t start, uint64_t end, uint64_t to);
+enum nmi_window { NMI_WINDOW_ENTER, NMI_WINDOW_WAIT, NMI_WINDOWS };
+void traps_set_nmi_window(enum nmi_window window, uint64_t start, uint64_t end, uint64_t to);
+
+/*
+ * Halts until this CPU takes an NMI; returns at once when *nmis, its count, is no longer `seen`
+ * (traps.asm). NMIs must not be held back.
+ */
+void traps_wait_nmi(const uint64_t *nmis, uint64_t seen);
+
+/* Lets traps_wait_nmi() be used. Once. */
+void traps_init_wait(void);
 
 /* Called by traps.asm. */
 void trap_dispatch(struct trap_frame *frame);

@@ -41,6 +41,7 @@ BOCHS_LACKS = {
 # The machine that stands in for gdbvisor when the tests themselves are tested.
 ORACLE_LACKS = {
     "gdbvisor": "QEMU's own stub: there is no gdbvisor",
+    "smp": "QEMU's own stub: nothing to show of ours",
     "raw": "QEMU's own stub answers malformed packets in its own way",
     "triple": "QEMU's own stub does not stop at a triple fault",
     "hlt_step": "QEMU's own stub runs one instruction more behind HLT",
@@ -59,6 +60,8 @@ class Machine:
     board: str = "q35"
     cpu: str = "EPYC,+svm,+npt"
     firmware: str = "bios"  # or "uefi"
+    cpus: int = 1  # unless a test asks for another number
+    smp: int = 4  # what tests of several CPUs ask for
     vendor: str = "svm"  # or "vmx", or "host": the host's
     primary: bool = False  # runs every test; the others only those marked every_machine
     default: str = "none"  # of its tests, in a run without MACHINES=: all, short, smoke or none
@@ -83,11 +86,13 @@ MACHINES = [
     Machine("qemu-svm-bios", primary=True, default="all", lacks=TCG_LACKS),
     Machine("qemu-svm-bios-pc", board="pc", default="all", lacks=TCG_LACKS),
     Machine("qemu-svm-uefi", firmware="uefi", default="all", slowness=2.0, lacks=TCG_LACKS),
-    Machine("bochs-vmx-bios", emulator="bochs", cpu=HASWELL, vendor="vmx", primary=True,
+    Machine("bochs-vmx-bios", emulator="bochs", cpu=HASWELL, vendor="vmx", primary=True, smp=2,
             default="short", slowness=3.0, lacks=BOCHS_LACKS),
     # Bochs gives this firmware no ACPI tables, and leaves IA32_FEATURE_CONTROL unlocked.
     Machine("bochs-vmx-uefi", emulator="bochs", cpu=HASWELL, vendor="vmx", firmware="uefi",
-            default="smoke", slowness=4.0, lacks=BOCHS_LACKS),
+            smp=2, default="smoke", slowness=4.0, lacks=BOCHS_LACKS),
+    # All the tests once more with a second CPU.
+    Machine("qemu-svm-bios-2cpus", primary=True, cpus=2, lacks=TCG_LACKS),
     # Nested: where the host's KVM offers it, with the host's processor.
     Machine("kvm", accel="kvm", cpu="host", vendor="host", primary=True),
     # Not gdbvisor at all: QEMU's stub under the same tests, to tell a wrong test from a wrong

@@ -22,6 +22,7 @@ WORDS = {
     "probe": "probe: asked",
     "tasks": "tasks: ok",
     "selftest": "self-test: FAILED: the processor shows its virtualisation",
+    "smp": "smp: started 00000003",
 }
 
 
@@ -32,7 +33,7 @@ def bare(tmp_path, guest_image):
 
     def run(name):
         vm = Vm(BARE, tmp_path, boot_args=["-kernel", guest_image(name).bin, "-append", "auto"],
-                guest=guest_image(name))
+                guest=guest_image(name), cpus=4 if name == "smp" else 1)
         started.append(vm)
         return vm
     yield run

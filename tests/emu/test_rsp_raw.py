@@ -251,10 +251,11 @@ def test_registers_p_and_g(wire):
 
 @pytest.mark.neutral
 def test_threads(wire):
-    """One CPU, thread 1; others are not alive."""
-    _, rsp = wire
-    assert rsp.ask("T1") == "OK"
-    assert rsp.ask("T2")[:1] == "E"
+    """CPUs are the threads from 1 on; others are not alive."""
+    vm, rsp = wire
+    cpus = vm.machine.cpus
+    assert all(rsp.ask(f"T{n}") == "OK" for n in range(1, cpus + 1))
+    assert rsp.ask(f"T{cpus + 1}")[:1] == "E"
     assert rsp.ask("Hg1") == "OK" and rsp.ask("Hc-1") == "OK" and rsp.ask("Hg0") == "OK"
     assert rsp.ask("qC") in ("QC1", "QC01")
     info = bytes.fromhex(rsp.ask("qThreadExtraInfo,1")).decode()

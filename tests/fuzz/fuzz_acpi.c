@@ -74,7 +74,7 @@ static void fuzz_madt(uint8_t *madt, size_t size)
         (void)acpi_irq_route(&parsed, (uint8_t)irq, &route);
     if (parsed.cpu_count == 0 || !parsed.cpus[0].enabled)
         return;
-    MUST(acpi_madt_hide_cpus(madt, size, parsed.cpus[0].apic_id) == HV_OK);
+    MUST(acpi_madt_hide_cpus(madt, size, &parsed.cpus[0].apic_id, 1) == HV_OK);
     MUST(acpi_madt_parse(madt, size, &hidden) == HV_OK);
     MUST(hidden.cpu_count >= 1 && hidden.cpus[0].apic_id == parsed.cpus[0].apic_id);
     for (unsigned i = 0; i < hidden.cpu_count; i++)
@@ -96,15 +96,15 @@ static void fuzz_mptable(uint8_t *table, size_t size)
         memcpy(&length, table + 4, 2);
         fix(table, size, length, 7);
     }
-    if (mp_table_cpus(table, size, &count) != HV_OK)
+    if (mp_table_cpus(table, size, NULL, 0, &count) != HV_OK)
         return;
     for (unsigned irq = 0; irq < 16; irq++)
         (void)mp_irq_route(table, size, (uint8_t)irq, &route);
-    for (unsigned id = 0; id < 256; id++) {
-        if (mp_table_hide_cpus(table, size, (uint8_t)id) == HV_OK) {
+    for (uint32_t id = 0; id < 256; id++) {
+        if (mp_table_hide_cpus(table, size, &id, 1) == HV_OK) {
             unsigned left = 0;
 
-            MUST(mp_table_cpus(table, size, &left) == HV_OK);
+            MUST(mp_table_cpus(table, size, NULL, 0, &left) == HV_OK);
             MUST(left >= 1 && left <= count);
             break;
         }

@@ -12,6 +12,10 @@ static void unexpected(const char *what)
     abort();
 }
 
+WEAK void model_pause(void)
+{
+}
+
 WEAK struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     (void)leaf;

@@ -28,7 +28,7 @@ static const char *const *turns;
 static char pending[512], sent[16384];
 static size_t pending_at, sent_length;
 static unsigned listens, hushes;
-static bool listening, late_byte; /* ... comes behind the exit, before the hush */
+static bool listening;
 
 static inline void end(const char *why)
 {
@@ -74,13 +74,10 @@ static inline void link_listen(void)
     listening = true;
 }
 
-static inline bool link_hush(void)
+static inline void link_hush(void)
 {
-    bool was_listening = listening;
-
     hushes++;
     listening = false;
-    return was_listening && late_byte;
 }
 
 static inline void link_poll(void)

@@ -358,19 +358,25 @@ static void test_madt_too_many(void **state)
     assert_int_equal(parse(madt_size, &m), HV_ENOSPC);
 }
 
+static enum hv_status hide(size_t size, uint32_t all_but)
+{
+    return acpi_madt_hide_cpus(madt, size, &all_but, 1);
+}
+
 static void test_hide_cpus(void **state)
 {
     static uint8_t before[sizeof(madt)];
+    const uint32_t two[] = {0x100, 2};
     struct acpi_madt m;
 
     (void)state;
     usual_madt();
     memcpy(before, madt, sizeof(madt));
-    assert_int_equal(acpi_madt_hide_cpus(madt, madt_size, 77), HV_ENOENT);
-    assert_int_equal(acpi_madt_hide_cpus(madt, madt_size, 4), HV_ENOENT); /* not enabled */
-    assert_int_equal(acpi_madt_hide_cpus(madt, madt_size - 1, 2), HV_EINVAL);
+    assert_int_equal(hide(madt_size, 77), HV_ENOENT);
+    assert_int_equal(hide(madt_size, 4), HV_ENOENT); /* not enabled */
+    assert_int_equal(hide(madt_size - 1, 2), HV_EINVAL);
     assert_memory_equal(before, madt, sizeof(madt));
-    assert_int_equal(acpi_madt_hide_cpus(madt, sizeof(madt), 2), HV_OK);
+    assert_int_equal(hide(sizeof(madt), 2), HV_OK);
     assert_int_equal(parse(madt_size, &m), HV_OK); /* so the checksum is right */
     assert_int_equal(m.cpu_count, 1);
     assert_int_equal(m.cpus[0].apic_id, 2);
@@ -378,10 +384,14 @@ static void test_hide_cpus(void **state)
     assert_int_equal(m.ioapic_count, 2);
     assert_int_equal(m.override_count, 3);
     memcpy(madt, before, sizeof(madt));
-    assert_int_equal(acpi_madt_hide_cpus(madt, madt_size, 0x100), HV_OK); /* an x2APIC entry */
+    assert_int_equal(hide(madt_size, 0x100), HV_OK); /* an x2APIC entry */
     assert_int_equal(parse(madt_size, &m), HV_OK);
     assert_int_equal(m.cpu_count, 1);
     assert_int_equal(m.cpus[0].apic_id, 0x100);
+    memcpy(madt, before, sizeof(madt));
+    assert_int_equal(acpi_madt_hide_cpus(madt, madt_size, two, 2), HV_OK);
+    assert_int_equal(parse(madt_size, &m), HV_OK);
+    assert_int_equal(m.cpu_count, 2);
 }
 
 int main(void)

@@ -23,7 +23,7 @@ enum {
 static int setup(void **state)
 {
     (void)state;
-    fpu_flush();
+    fpu_flush(0);
     memset(&fpu, 0, sizeof(fpu));
     return 0;
 }
@@ -31,7 +31,7 @@ static int setup(void **state)
 static void put(size_t at, const void *bytes, size_t size)
 {
     memcpy(fpu.bytes + at, bytes, size);
-    fpu_flush();
+    fpu_flush(0);
 }
 
 /* Loaded when somebody looks, written back when somebody wrote, and only then. */
@@ -40,23 +40,23 @@ static void test_lazy(void **state)
     uint8_t value[16];
 
     (void)state;
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.saves + fpu.restores, 0);
     fpu_read_xmm(3, value);
     fpu_read_st(0, value);
     fpu_read_mxcsr();
     assert_int_equal(fpu.saves, 1);
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.restores, 0);
     memset(value, 0x5c, sizeof(value));
     fpu_write_xmm(3, value);
     assert_int_equal(fpu.bytes[AT_XMM + 48], 0); /* not yet */
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.restores, 1);
     assert_memory_equal(fpu.bytes + AT_XMM + 48, value, 16);
     assert_int_equal(fpu.bytes[AT_XMM + 47], 0);
     assert_int_equal(fpu.bytes[AT_XMM + 64], 0);
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.restores, 1);
 }
 
@@ -69,7 +69,7 @@ static void test_st(void **state)
         value[0] = (uint8_t)(0x80 + n);
         fpu_write_st(n, value);
     }
-    fpu_flush();
+    fpu_flush(0);
     for (unsigned n = 0; n < 8; n++) {
         assert_int_equal(fpu.bytes[AT_ST + 16 * n], 0x80 + n);
         assert_int_equal(fpu.bytes[AT_ST + 16 * n + 9], 10);
@@ -93,7 +93,7 @@ static void test_controls(void **state)
         if (n != FTAG)
             fpu_write_control(n, written[n]);
     }
-    fpu_flush();
+    fpu_flush(0);
     for (unsigned n = 0; n < 8; n++) {
         if (n != FTAG)
             assert_int_equal(fpu_read_control(n), want[n]);
@@ -154,11 +154,11 @@ static void test_tags_written(void **state)
 {
     (void)state;
     fpu_write_control(FTAG, 0xffff);
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.bytes[AT_FTW], 0);
     assert_int_equal(fpu_read_control(FTAG), 0xffff);
     fpu_write_control(FTAG, 0x3ff8); /* 7: valid, 1: special, 0: valid; the rest empty */
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.bytes[AT_FTW], 0x83);
     assert_int_equal(fpu_read_control(FTAG), 0x7ff5);
     fpu_write_control(FTAG, 0);
@@ -170,7 +170,7 @@ static void test_mxcsr(void **state)
 {
     (void)state;
     assert_true(fpu_write_mxcsr(0x1f80));
-    fpu_flush();
+    fpu_flush(0);
     assert_memory_equal(fpu.bytes + AT_MXCSR, "\x80\x1f\0\0", 4);
     assert_false(fpu_write_mxcsr(0x10000));
     assert_false(fpu_write_mxcsr(0x0040)); /* DAZ, where MXCSR_MASK is not told */
@@ -195,19 +195,19 @@ static void test_avx(void **state)
     assert_true(fpu_has_avx());
     assert_false(fpu_read_ymm_high(0, value));
     assert_false(fpu_write_ymm_high(0, value));
-    fpu_flush();
+    fpu_flush(0);
     fpu.xcr0 = 7;
     put(AT_YMM + 16, "\x77\x66", 2);
     assert_true(fpu_read_ymm_high(1, value));
     assert_memory_equal(value, "\x77\x66\0\0", 4);
     memset(value, 0x3c, sizeof(value));
     assert_true(fpu_write_ymm_high(15, value));
-    fpu_flush();
+    fpu_flush(0);
     assert_memory_equal(fpu.bytes + AT_YMM + 240, value, 16);
     assert_int_equal(fpu.bytes[AT_YMM + 16], 0x77);
     /* A lower half alone leaves the upper ones. */
     fpu_write_xmm(1, value);
-    fpu_flush();
+    fpu_flush(0);
     assert_int_equal(fpu.bytes[AT_YMM + 16], 0x77);
     assert_memory_equal(fpu.bytes + AT_XMM + 16, value, 16);
 }

@@ -1,5 +1,5 @@
 /*
- * core/mediate.c, core/ioapic_guard.c and core/icr_guard.c, on a model I/O APIC and local APIC:
+ * core/mediate.c, core/ioapic_guard.c and core/ipi.c, on a model I/O APIC and local APIC:
  * USER-11 (our entry, our memory), USER-3's way in.
  *
  * The pages' mediators cannot be taken back, so these tests are one story, in order.
@@ -13,13 +13,14 @@
 #include <cmocka.h>
 
 #include "arch/x86/insn.h"
-#include "core/icr_guard.h"
 #include "core/ioapic_guard.h"
+#include "core/ipi.h"
 #include "core/mediate.h"
 #include "core/stage2.h"
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/unit/own_view.h"
 
 #define IOAPIC 0xfec00000ULL
 #define LAPIC  0xfee00000ULL
@@ -100,8 +101,14 @@ static uint8_t *open_page(gpa_t address, bool write)
     unsigned access = 0;
 
     assert_true(mediate_begin(v, address, write));
-    assert_true(stage2_lookup(address, &hpa, &access));
+    assert_true(own_view(0, address, &hpa, &access));
     assert_int_equal(access, STAGE2_READ | (write ? STAGE2_WRITE : 0));
+    /* No other CPU sees that. */
+    hpa_t theirs;
+    if (own_view(1, address, &theirs, &access)) {
+        assert_int_equal(theirs, address);
+        assert_int_equal(access, STAGE2_READ);
+    }
     return (uint8_t *)hpa;
 }
 
@@ -259,7 +266,7 @@ static void test_read_modify_write(void **state)
     assert_true(mediate_begin(v, IOAPIC + WINDOW, true));
     hpa_t hpa;
     unsigned access;
-    assert_true(stage2_lookup(IOAPIC + WINDOW, &hpa, &access));
+    assert_true(own_view(0, IOAPIC + WINDOW, &hpa, &access));
     assert_int_equal(access, STAGE2_READ | STAGE2_WRITE);
     memcpy(&value, word, 4);
     assert_int_equal(value, 0x31); /* not zeroed in between */
@@ -325,21 +332,22 @@ static void test_user11_own_memory(void **state)
     assert_false(mediate_begin(v, SELF + 8192, false));
     assert_int_equal(model_flushes, flushes + 2);
     mediate_end(v, true);
-    assert_int_equal(model_flushes, flushes + 4);
+    assert_int_equal(model_flushes, flushes + 3);
     check_absent(SELF);
     check_absent(SELF + 4096);
     /* What is mapped is not ours to open. */
     assert_false(mediate_begin(v, 0x1000, true));
 }
 
-/* No other CPU is started: INIT and start-up IPIs are dropped, all else passes; reads go by. */
-static void test_icr_guard(void **state)
+/* INIT and start-up IPIs are not sent (test_ipi.c), all else is; reads go by. */
+static void test_icr(void **state)
 {
     hpa_t hpa;
     unsigned access;
 
     (void)state;
-    assert_int_equal(icr_guard_init(BOOT_SERVICES), HV_OK);
+    assert_int_equal(ipi_init(BOOT_SERVICES), HV_OK);
+    ipi_add_cpu(v, false);
     assert_true(stage2_lookup(LAPIC + 0x300, &hpa, &access));
     assert_int_equal(hpa, LAPIC + 0x300);
     assert_int_equal(access, STAGE2_READ);
@@ -356,11 +364,8 @@ static void test_icr_guard(void **state)
     guest_write(LAPIC + 0x300, 0x4608);
     assert_int_equal(lapic_writes, 3);
     assert_int_equal(lapic[0x300 / 4], 0xfd);
-    assert_false(icr_guard_lets(0xc4500));
-
     /* A firmware that is still there wakes its own. */
     model_memory_put(BOOT_SERVICES, 0xfee0018);
-    assert_true(icr_guard_lets(0xc4500));
     guest_write(LAPIC + 0x300, 0xc4500);
     guest_write(LAPIC + 0x300, 0xc4687);
     assert_int_equal(lapic_writes, 5);
@@ -430,7 +435,7 @@ int main(void)
         cmocka_unit_test(test_eoi_register),
         cmocka_unit_test(test_not_done),
         cmocka_unit_test(test_user11_own_memory),
-        cmocka_unit_test(test_icr_guard),
+        cmocka_unit_test(test_icr),
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_too_many),
     };

@@ -109,12 +109,18 @@ static void test_find(void **state)
 
 static void test_cpus_and_refusals(void **state)
 {
+    uint32_t ids[3] = {77, 77, 77};
     unsigned count = 0;
     uint16_t length = 0;
 
     (void)state;
-    assert_int_equal(mp_table_cpus(table, table_size, &count), HV_OK);
+    assert_int_equal(mp_table_cpus(table, table_size, ids, 1, &count), HV_OK);
     assert_int_equal(count, 2);
+    assert_int_equal(ids[1], 77); /* no more than it was told there is room for */
+    assert_int_equal(mp_table_cpus(table, table_size, ids, 3, &count), HV_OK);
+    assert_int_equal(ids[0], table[44 + 1]);
+    assert_int_equal(ids[1], table[64 + 1]);
+    assert_int_equal(ids[2], 77);
     assert_int_equal(mp_table_check(table, sizeof(table), &length), HV_OK);
     assert_int_equal(length, table_size);
     for (size_t size = 0; size < table_size; size++) {
@@ -126,7 +132,7 @@ static void test_cpus_and_refusals(void **state)
     }
     table[20] ^= 1;
     assert_int_equal(mp_table_check(table, table_size, &length), HV_EINVAL);
-    assert_int_equal(mp_table_cpus(table, table_size, &count), HV_EINVAL);
+    assert_int_equal(mp_table_cpus(table, table_size, ids, 1, &count), HV_EINVAL);
     table[20] ^= 1;
     table[34]++; /* one entry less than it says */
     seal();
@@ -169,19 +175,25 @@ static void test_irq_routes(void **state)
     assert_int_equal(mp_irq_route(table, 60, 4, &route), HV_EINVAL);
 }
 
+static enum hv_status hide(size_t size, uint32_t all_but)
+{
+    return mp_table_hide_cpus(table, size, &all_but, 1);
+}
+
 static void test_hide_cpus(void **state)
 {
+    uint32_t ids[1];
     static uint8_t before[sizeof(table)];
     unsigned count;
 
     (void)state;
     memcpy(before, table, sizeof(table));
-    assert_int_equal(mp_table_hide_cpus(table, table_size, 2), HV_ENOENT); /* it is off */
-    assert_int_equal(mp_table_hide_cpus(table, table_size, 9), HV_ENOENT);
-    assert_int_equal(mp_table_hide_cpus(table, table_size - 1, 1), HV_EINVAL);
+    assert_int_equal(hide(table_size, 2), HV_ENOENT); /* it is off */
+    assert_int_equal(hide(table_size, 9), HV_ENOENT);
+    assert_int_equal(hide(table_size - 1, 1), HV_EINVAL);
     assert_memory_equal(before, table, sizeof(table));
-    assert_int_equal(mp_table_hide_cpus(table, table_size, 1), HV_OK);
-    assert_int_equal(mp_table_cpus(table, table_size, &count), HV_OK);
+    assert_int_equal(hide(table_size, 1), HV_OK);
+    assert_int_equal(mp_table_cpus(table, table_size, ids, 1, &count), HV_OK);
     assert_int_equal(count, 1);
     assert_int_equal(table[44 + 3], 2); /* the boot CPU's other flag stays */
     assert_int_equal(table[64 + 3], 1);

@@ -203,6 +203,7 @@ static void test_the_rest(void **state)
     (void)state;
     assert_int_equal(good("stop=none")->stop, BOOT_STOP_NONE);
     assert_int_equal(good("stop=entry")->stop, BOOT_STOP_ENTRY);
+    assert_int_equal(good("stop=ap")->stop, BOOT_STOP_AP);
     assert_int_equal(good("console=vga")->console.kind, BOOT_CONSOLE_VGA);
     assert_int_equal(good("console=none")->console.kind, BOOT_CONSOLE_NONE);
     assert_int_equal(good("console=com2")->console.kind, BOOT_CONSOLE_COM);
@@ -213,7 +214,7 @@ static void test_the_rest(void **state)
     assert_true(good("keep-going")->keep_going);
 
     assert_string_equal(bad("stop=kernel"),
-                        "stop=kernel: no such place to stop; use entry or none");
+                        "stop=kernel: no such place to stop; use entry, ap or none");
     assert_string_equal(bad("console=com5"),
                         "console=com5: no such console; use vga, com1..com4 or none");
     assert_string_equal(bad("ap=sipi"), "ap=sipi: no such way; use auto or icr");

@@ -42,7 +42,7 @@ struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 
 bool model_rdmsr(uint32_t msr, uint64_t *value)
 {
-    *value = msr_value;
+    *value = msr == MSR_APIC_BASE ? 0xfee00d00 : msr_value; /* in x2APIC mode */
     return msr == MSR_THERE || (msr == MSR_FEATURE_CONTROL && has_feature_control);
 }
 
@@ -88,6 +88,7 @@ static void test_user10_rows(void **state)
         {MSR_VM_CR, MSR_VM_CR, 3},
         {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, 3},
         {MSR_SVM_KEY, MSR_SVM_KEY, 3},
+        {MSR_APIC_BASE, MSR_APIC_BASE, MSR_TRAP_WRITE},
         {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},
         {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, 3},
         {MSR_VMX_BASIC, MSR_VMX_LAST, 3},

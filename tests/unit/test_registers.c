@@ -18,7 +18,8 @@ static struct vcpu *v;
 static int setup(void **state)
 {
     (void)state;
-    registers_flush();
+    if (v)
+        registers_flush(v);
     memset(&fpu, 0, sizeof(fpu));
     fpu.avx = true;
     fpu.xcr0 = 7;
@@ -336,7 +337,7 @@ static void test_vectors(void **state)
     assert_int_equal(registers_write(v, number_of("st3"), value), HV_OK);
     assert_int_equal(set("fctrl", 0x27f), HV_OK);
     assert_int_equal(set("mxcsr", 0x1fa0), HV_OK);
-    registers_flush();
+    registers_flush(v);
     assert_memory_equal(fpu.bytes + 160 + 240, value, 16);
     assert_memory_equal(fpu.bytes + 576 + 240, value, 16);
     assert_memory_equal(fpu.bytes + 32 + 48, value, 10);
@@ -345,7 +346,7 @@ static void test_vectors(void **state)
     assert_true(registers_read(v, number_of("xmm15"), back));
     assert_memory_equal(back, value, 16);
     /* Not enabled by the guest: not to be had, and not to be written. */
-    registers_flush();
+    registers_flush(v);
     fpu.xcr0 = 3;
     assert_false(registers_read(v, number_of("ymm0h"), back));
     assert_int_equal(registers_write(v, number_of("ymm0h"), value), HV_EINVAL);

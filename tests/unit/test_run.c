@@ -16,6 +16,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/unit/own_view.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -98,7 +99,7 @@ static uint8_t *dummy(void)
     hpa_t hpa;
     unsigned access;
 
-    assert_true(stage2_lookup(DEVICE + 0x10, &hpa, &access));
+    assert_true(own_view(0, DEVICE + 0x10, &hpa, &access));
     return (uint8_t *)hpa;
 }
 
@@ -245,7 +246,7 @@ static void check_closed(void)
     hpa_t hpa;
     unsigned access;
 
-    assert_false(stage2_lookup(DEVICE + 0x10, &hpa, &access));
+    assert_false(own_view(0, DEVICE + 0x10, &hpa, &access));
 }
 
 /* A mediated access is one step, then the guest runs on. */

@@ -36,7 +36,7 @@ struct walked {
 static struct walked walk(const struct stage2_format *f, enum stage2_view view, gpa_t gpa)
 {
     struct walked w = {.write = true, .execute = true};
-    hpa_t table = stage2_root(view);
+    hpa_t table = stage2_root(0, view);
 
     for (w.level = 4; w.level >= 1; w.level--) {
         uint64_t entry, size = 1ULL << (12 + 9 * (w.level - 1));
@@ -248,8 +248,8 @@ static void test_out_of_range(void **state)
     assert_int_equal(stage2_map(1ULL << 36, 0, STAGE2_ALL), HV_ENOSPC);
     assert_int_equal(stage2_map(UINT64_MAX - PAGE + 1, 0, STAGE2_ALL), HV_ENOSPC);
     assert_int_equal(stage2_map_large(1ULL << 36, 0, STAGE2_ALL), HV_ENOSPC);
-    assert_false(stage2_fill(1ULL << 36));
-    assert_false(stage2_fill(0));
+    assert_false(stage2_fill(1ULL << 36, true));
+    assert_false(stage2_fill(0, true));
 }
 
 /* Above 1 TiB without 1 GiB pages: mapped when touched, both views, until the tables go round. */
@@ -262,15 +262,15 @@ static void test_fill(void **state)
 
         init(f, 46, false);
         check_absent(f, bar);
-        assert_true(stage2_fill(bar + 12345));
+        assert_true(stage2_fill(bar + 12345, true));
         check_identity(f, bar, 2);
         check_identity(f, bar + GIB - 1, 2);
         check_absent(f, bar + GIB);
         check_absent(f, bar - 1);
-        assert_false(stage2_fill(bar)); /* there already: the fault has another reason */
-        assert_false(stage2_fill(TIB - 1));
-        assert_false(stage2_fill(1ULL << 46));
-        assert_true(stage2_fill(bar + GIB));
+        assert_false(stage2_fill(bar, true)); /* there already: the fault has another reason */
+        assert_false(stage2_fill(TIB - 1, true));
+        assert_false(stage2_fill(1ULL << 46, true));
+        assert_true(stage2_fill(bar + GIB, true));
         check_identity(f, bar + GIB, 2);
     }
 }
@@ -289,7 +289,7 @@ static void test_fill_goes_round(void **state)
         unsigned access;
 
         if (!stage2_lookup(gpa, &hpa, &access))
-            assert_true(stage2_fill(gpa));
+            assert_true(stage2_fill(gpa, true));
         check_identity(&ept, gpa, 2);
         assert_true(stage2_used() >= used && stage2_used() <= used + 64 * PAGE);
     }
@@ -301,7 +301,7 @@ static void test_fill_goes_round(void **state)
 
 static unsigned ept_type(gpa_t gpa, unsigned *level)
 {
-    hpa_t table = stage2_root(STAGE2_NORMAL);
+    hpa_t table = stage2_root(0, STAGE2_NORMAL);
 
     for (*level = 4;; (*level)--) {
         uint64_t entry, size = 1ULL << (12 + 9 * (*level - 1));

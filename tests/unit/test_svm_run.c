@@ -62,7 +62,7 @@ static void test_first_entry(void **state)
     assert_int_equal(given.save.dr7, DR7_RESET);
     assert_int_equal(given.save.pat, 0x0007040600070406);
     assert_int_equal(given.control.nested_control, 1);
-    assert_int_equal(given.control.nested_cr3, stage2_root(STAGE2_NORMAL));
+    assert_int_equal(given.control.nested_cr3, stage2_root(0, STAGE2_NORMAL));
     assert_int_not_equal(given.control.asid, 0);
     assert_int_equal(given.control.iopm_base % 4096, 0);
     assert_int_equal(given.control.msrpm_base % 4096, 0);
@@ -264,7 +264,7 @@ static void test_flush_by_asid(void **state)
     unsigned asid = given.control.asid;
     assert_int_equal(tlb(RUN_TO_FETCH), SVM_TLB_FLUSH_ASID); /* the other view's own */
     assert_int_not_equal(given.control.asid, asid);
-    assert_int_equal(given.control.nested_cr3, stage2_root(STAGE2_NO_EXECUTE));
+    assert_int_equal(given.control.nested_cr3, stage2_root(0, STAGE2_NO_EXECUTE));
     assert_int_equal(tlb(RUN_TO_FETCH), SVM_TLB_KEEP);
     svm_backend.flush(v);
     assert_int_equal(tlb(RUN_STEP), SVM_TLB_FLUSH_ASID);

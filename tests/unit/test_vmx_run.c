@@ -75,7 +75,7 @@ static void test_first_entry(void **state)
     assert_int_equal(given[VMCS_GUEST_PAT], 0x0007040600070406);
     assert_int_equal(given[VMCS_GUEST_DEBUGCTL], 0);
     assert_int_equal(given[VMCS_GUEST_DR7], DR7_RESET);
-    assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(STAGE2_NORMAL));
+    assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(0, STAGE2_NORMAL));
     assert_int_equal(given[VMCS_VPID], 1);
     assert_int_equal(given[VMCS_MSR_BITMAP] % 4096, 0);
     assert_int_equal(given[VMCS_IO_BITMAP_B] - given[VMCS_IO_BITMAP_A], 4096);
@@ -400,7 +400,7 @@ static void test_flush(void **state)
     assert_int_equal(invept_type, 2);
     enter(RUN_STEP);
     enter(RUN_TO_FETCH); /* another root, another tag */
-    assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(STAGE2_NO_EXECUTE));
+    assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(0, STAGE2_NO_EXECUTE));
     assert_int_equal(invepts, 1);
     vmx_backend.flush(v);
     enter(RUN_FREE);

@@ -97,7 +97,7 @@ class BochsVm(Vm):
     """A running Bochs. What it has no means for is skipped, with the reason."""
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, disks=(), extra=()):
+                 cpus=None, uarts=True, guest=None, disks=(), extra=()):
         # Not Vm's: nothing of how QEMU is started holds here.
         if extra or not uarts or list(boot_args)[:1] != ["-cdrom"]:
             raise CannotShow(f"{machine.name}: starts from a CD, with two UARTs and nothing of "
@@ -117,15 +117,15 @@ class BochsVm(Vm):
         other = "com1" if gdb_uart == "com2" else "com2"
         command = bochs_config.write(
             self.workdir, machine, cdrom=boot_args[1], memory=memory, cpu=cpu, tiny=bool(guest),
-            disks=disks,
+            disks=disks, cpus=cpus or machine.cpus,
             serial={other: f"mode=file, dev={self._console}",
                     gdb_uart: f"mode=socket-client, dev=127.0.0.1:{self._relay.port}"})
         environment = {**os.environ, "BXSHARE": str(bochs_config.share())}
         with open(self._errors, "wb") as errors, open(self._debugcon, "wb") as said:
             # Python ignores SIGPIPE; Bochs is to inherit that.
             self.process = subprocess.Popen(
-                [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=said, stderr=errors, cwd=self.workdir,
-                env=environment, restore_signals=False, start_new_session=True)
+                [*LEASH, *command], stdin=subprocess.DEVNULL, stdout=said, stderr=errors,
+                cwd=self.workdir, env=environment, restore_signals=False, start_new_session=True)
 
     def qmp(self, command, **arguments):
         """There is none."""

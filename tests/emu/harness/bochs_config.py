@@ -21,7 +21,7 @@ boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
 ata0-master: type=cdrom, path="{cdrom}", status=inserted
-cpu: model={cpu}, count=1, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={cpu}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none
 log: {log}
 panic: action=fatal
@@ -110,7 +110,7 @@ def _vga_rom():
     return next((share() / n for n in names if (share() / n).exists()), share() / names[0])
 
 
-def write(folder, machine, *, cdrom, memory, tiny, serial, cpu=None, disks=()):
+def write(folder, machine, *, cdrom, memory, tiny, serial, cpu=None, cpus=1, disks=()):
     """Writes bochsrc (and what the debugger is to do) to a folder; returns the command line.
 
     tiny: not an operating system; serial: {"com1": what Bochs is told about it, ...}; disks:
@@ -119,7 +119,7 @@ def write(folder, machine, *, cdrom, memory, tiny, serial, cpu=None, disks=()):
     rom = FIRMWARE["uefi-2m"] if machine.firmware == "uefi" else (
         f"{share()}/BIOS-bochs-latest, options=fastboot")
     text = CONFIG.format(memory=memory, rom=rom, vga_rom=_vga_rom(), cdrom=cdrom,
-                         cpu=cpu or machine.cpu,
+                         cpu=cpu or machine.cpu, cpus=cpus,
                          ips=IPS_TINY if tiny else IPS_SYSTEM, log=folder / "bochs.log")
     lines = own_lines()
     if machine.firmware == "uefi" and _takes(UEFI_OPTIONAL):

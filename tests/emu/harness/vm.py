@@ -28,12 +28,12 @@ class CannotShow(unittest.SkipTest):
     """This machine has no means for what is asked of it. pytest takes it for a skip."""
 
 
-def machine_command(machine, folder, memory, cpu=None, firmware=None):
-    """QEMU's command line for a machine: processor, memory (MiB) and firmware (or another one of
+def machine_command(machine, folder, memory, cpu=None, firmware=None, cpus=None):
+    """QEMU's command line for a machine: processors, memory (MiB) and firmware (or another one of
     FIRMWARE), whose variables are kept in a folder; without displays, lines and media."""
     command = [QEMU, "-machine", machine.board, "-accel", machine.accel,
-               "-cpu", cpu or machine.cpu, "-m", str(memory), "-smp", "1", "-no-reboot",
-               "-net", "none"]
+               "-cpu", cpu or machine.cpu, "-m", str(memory),
+               "-smp", str(cpus or machine.cpus), "-no-reboot", "-net", "none"]
     if machine.firmware != "bios":
         code, variables = FIRMWARE[firmware or machine.firmware]
         own = Path(folder) / "vars.fd"
@@ -55,7 +55,7 @@ class Vm:
     """
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 uarts=True, guest=None, disks=(), firmware=None, extra=()):
+                 cpus=None, uarts=True, guest=None, disks=(), firmware=None, extra=()):
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -66,7 +66,7 @@ class Vm:
         self._debugcon = self.workdir / "debugcon.log"
         self._errors = self.workdir / "qemu.log"
         self._clients = []
-        command = machine_command(machine, self.workdir, memory, cpu, firmware)
+        command = machine_command(machine, self.workdir, memory, cpu, firmware, cpus)
         command += ["-display", "none", "-debugcon", f"file:{self._debugcon}",
                     "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                     "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]

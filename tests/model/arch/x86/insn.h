@@ -152,8 +152,11 @@ static inline uint64_t rdtsc(void)
     return model_read_register("tsc");
 }
 
+void model_pause(void);
+
 static inline void cpu_pause(void)
 {
+    model_pause();
 }
 
 static inline void cpu_halt(void)
@@ -162,6 +165,10 @@ static inline void cpu_halt(void)
 }
 
 static inline void clgi(void)
+{
+}
+
+static inline void stgi(void)
 {
 }
 

@@ -1,0 +1,138 @@
+#include "core/ipi.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/physmem.h"
+#include "arch/x86/registers.h"
+#include "core/mediate.h"
+#include "core/park.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+
+static hpa_t lapic;         /* 0: not guarded */
+static gpa_t firmware_word; /* 0: there is no firmware that has the other CPUs */
+static struct apic_address addresses[HV_MAX_CPUS];
+static uint32_t words[HV_MAX_CPUS]; /* core/ap_state.h */
+
+void ipi_add_cpu(const struct vcpu *v, bool waits)
+{
+    addresses[v->number] = apic_own_address();
+    park_set_apic_id(v->number, addresses[v->number].id);
+    atomic_set(&words[v->number], waits ? AP_WAITS : AP_BOOTSTRAP);
+}
+
+static uint32_t post(uint32_t word, const struct apic_command *c)
+{
+    switch (c->delivery) {
+    case APIC_DELIVER_INIT:
+        return ap_post_init(word);
+    case APIC_DELIVER_STARTUP:
+        return ap_post_startup(word, c->vector);
+    default:
+        return ap_post_nmi(word);
+    }
+}
+
+/* The CPU is kicked to look, itself too: it may not come by for long. */
+static void post_to(unsigned cpu, const struct apic_command *c)
+{
+    uint32_t old, new;
+
+    do {
+        old = atomic_get(&words[cpu]);
+        new = post(old, c);
+    } while (!atomic_replace(&words[cpu], old, new));
+    if (new != old)
+        park_kick(cpu);
+}
+
+/* A firmware that runs on starts and stops CPUs that it has. */
+static bool is_firmware_there(void)
+{
+    uint64_t word = 0;
+
+    if (firmware_word)
+        physmem_read(firmware_word, &word, sizeof(word));
+    return word != 0;
+}
+
+bool ipi_deliver(const struct vcpu *v, uint64_t command)
+{
+    struct apic_command c = apic_command((uint32_t)command);
+    bool x2apic = apic_is_x2apic();
+
+    if (c.delivery != APIC_DELIVER_INIT && c.delivery != APIC_DELIVER_STARTUP &&
+        (c.delivery != APIC_DELIVER_NMI || !lapic))
+        return false;
+    if (is_firmware_there())
+        return false;
+    for (unsigned i = 0; i < vcpu_count() && !c.deassert; i++) {
+        if (apic_reaches(command, x2apic, &addresses[v->number], &addresses[i]))
+            post_to(i, &c);
+    }
+    return true;
+}
+
+enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector)
+{
+    uint32_t *word = &words[v->number];
+    enum ap_action action;
+    uint32_t old, new;
+
+    do {
+        old = atomic_get(word);
+        new = ap_take(old, &action, vector);
+    } while (!atomic_replace(word, old, new));
+    return action;
+}
+
+bool ipi_waits(unsigned cpu)
+{
+    return (atomic_get(&words[cpu]) & (AP_WAITS | AP_STARTUP | AP_INIT)) == AP_WAITS;
+}
+
+bool ipi_write_base(const struct vcpu *v, uint64_t value)
+{
+    if (lapic && ((value & APIC_BASE_MASK) != lapic || !(value & APIC_BASE_ENABLE)))
+        return false;
+    if (!wrmsr_safe(MSR_APIC_BASE, value))
+        return false;
+    addresses[v->number] = apic_own_address();
+    return true;
+}
+
+/* For an instruction that reads what it writes. */
+static void before(struct vcpu *v, gpa_t address, uint8_t *page)
+{
+    uint32_t offset = (uint32_t)address & 0xff0;
+    uint32_t value = mmio_read32(lapic + offset);
+    (void)v;
+
+    memcpy(page + offset, &value, sizeof(value));
+}
+
+static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
+{
+    uint32_t offset = (uint32_t)address & 0xff0;
+    uint32_t value;
+
+    memcpy(&value, page + offset, sizeof(value));
+    if (offset == APIC_ICR_LOW) {
+        uint64_t high = mmio_read32(lapic + APIC_ICR_HIGH);
+        if (ipi_deliver(v, high << 32 | value))
+            return;
+    }
+    mmio_write32(lapic + offset, value);
+    if (offset == APIC_ID || offset == APIC_LDR || offset == APIC_DFR)
+        addresses[v->number] = apic_own_address();
+}
+
+enum hv_status ipi_init(gpa_t boot_services)
+{
+    firmware_word = boot_services;
+    lapic = rdmsr(MSR_APIC_BASE) & APIC_BASE_MASK;
+    if (lapic >> 32)
+        return HV_ENOTSUP;
+    struct mediator mediator = {lapic, lapic + 4096, true, before, after_write};
+    return mediate_add(&mediator);
+}

@@ -1,0 +1,159 @@
+#include "debug/judge.h"
+
+#include "arch/x86/registers.h"
+#include "core/debug_regs.h"
+#include "core/machine.h"
+#include "debug/breakpoints.h"
+#include "debug/state.h"
+#include "debug/watch.h"
+#include "hv/compiler.h"
+
+/* The guest's part of a #DB: its DR6 says what it would have said without us. */
+static void raise_debug(struct vcpu *v, uint64_t causes)
+{
+    v->debug_regs.dr6 = (v->debug_regs.dr6 & ~0xfULL) | causes;
+    if (v->debug_regs.dr7 & DR7_GD) {
+        v->debug_regs.dr7 &= ~DR7_GD; /* the processor clears it on delivery */
+        debug_regs_update(v);
+    }
+    vcpu_raise(v, VECTOR_DB);
+}
+
+static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
+{
+    unsigned hits = debug_regs_user_hits(v, exit->debug.dr6);
+    uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
+
+    if (guests || !hits)
+        raise_debug(v, guests);
+    event->kind = hits ? EVENT_WATCH : EVENT_NONE;
+    event->hits = hits;
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++)
+        event->watched[i] = debug_regs_user(i)->address;
+    return hits != 0;
+}
+
+static bool judge_step(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
+{
+    if (exit->debug.dr6)
+        judge_debug(v, exit, event);
+    event->kind = EVENT_STEP;
+    return true;
+}
+
+void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
+{
+    v->event = (struct hv_event){.type = HV_EVENT_SOFT,
+                                 .vector = VECTOR_BP,
+                                 .insn_length = exit->insn_length ? exit->insn_length : 1};
+}
+
+static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
+{
+    if (!breakpoints_at(v, vcpu_linear_rip(v))) {
+        judge_raise_breakpoint(v, exit);
+        return false;
+    }
+    event->kind = EVENT_BREAKPOINT;
+    return true;
+}
+
+bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
+{
+    *event = (struct debug_event){.kind = EVENT_NONE, .heard = debug.heard, .exit = exit->kind};
+    switch (exit->kind) {
+    case HV_EXIT_DEBUG:
+        return judge_debug(v, exit, event);
+    case HV_EXIT_STEP:
+        return judge_step(v, exit, event);
+    case HV_EXIT_BREAKPOINT:
+        return judge_breakpoint(v, exit, event);
+    case HV_EXIT_ICEBP: /* a trap: the handler returns behind it, and DR6 stays */
+        vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
+        vcpu_raise(v, VECTOR_DB);
+        return false;
+    case HV_EXIT_SHUTDOWN:
+    case HV_EXIT_STAGE2:
+    case HV_EXIT_INVALID:
+    case HV_EXIT_UNKNOWN:
+        event->kind = EVENT_DEATH;
+        return true;
+    case HV_EXIT_NONE:
+    case HV_EXIT_NMI:
+    case HV_EXIT_SOFT_INT:
+    case HV_EXIT_EXCEPTION:
+    case HV_EXIT_CPUID:
+    case HV_EXIT_MSR_READ:
+    case HV_EXIT_MSR_WRITE:
+    case HV_EXIT_IO:
+    case HV_EXIT_HLT:
+    case HV_EXIT_MWAIT:
+    case HV_EXIT_DR:
+    case HV_EXIT_IRET:
+    case HV_EXIT_FETCH:
+    case HV_EXIT_VIRT_INSN:
+    case HV_EXIT_TASK_SWITCH:
+    case HV_EXIT_INVD:
+    case HV_EXIT_XSETBV:
+    case HV_EXIT_BAD_CR:
+    case HV_EXIT_KINDS:
+        break;
+    }
+    machine_panic("exit '%s' came up from core", hv_exit_name(exit->kind));
+}
+
+/* Those of the hits whose watchpoints are still where they were. */
+static unsigned still_set(const struct debug_event *event)
+{
+    unsigned hits = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        const struct debug_slot *slot = debug_regs_user(i);
+        if ((event->hits & HV_BIT(i)) && slot->used && slot->kind != DEBUG_EXECUTE &&
+            slot->address == event->watched[i])
+            hits |= (unsigned)HV_BIT(i);
+    }
+    return hits;
+}
+
+/* The same without a Ctrl-C that came besides. */
+static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool old,
+                          struct gdb_stop *stop)
+{
+    unsigned hits = old ? still_set(event) : event->hits;
+
+    *stop = (struct gdb_stop){.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
+    switch (event->kind) {
+    case EVENT_NONE:
+        return false;
+    case EVENT_INTERRUPT:
+        stop->signal = GDB_SIGINT;
+        return !old;
+    case EVENT_BREAKPOINT:
+        stop->reason = GDB_STOP_SWBREAK;
+        return !old;
+    case EVENT_STEP:
+    case EVENT_WATCH:
+        hits = watch_filter(v, hits);
+        if (hits)
+            *stop = watch_stop(hits, debug_thread(v));
+        return hits || (event->kind == EVENT_STEP && !old);
+    case EVENT_START:
+        return true;
+    case EVENT_DEATH:
+        stop->signal = event->exit == HV_EXIT_SHUTDOWN ? GDB_SIGSEGV : GDB_SIGABRT;
+        return true;
+    }
+    return false;
+}
+
+bool judge_is_due(struct vcpu *v, const struct debug_event *event, uint64_t heard,
+                  struct gdb_stop *stop)
+{
+    bool old = event->heard != heard;
+
+    if (is_due_itself(v, event, old, stop))
+        return true;
+    *stop = (struct gdb_stop){.signal = GDB_SIGINT, .thread = debug_thread(v)};
+    return event->interrupted && event->asked == heard;
+}

@@ -1,0 +1,91 @@
+#include "debug/line.h"
+
+#include "arch/x86/traps.h"
+#include "core/backend.h"
+#include "core/park.h"
+#include "core/run.h"
+#include "debug/state.h"
+
+enum { LINE_CPU = 0 };
+
+static const struct debug_link *link_of(const struct vcpu *v)
+{
+    return v->number == LINE_CPU && debug.config ? debug.config->link : NULL;
+}
+
+void line_open(const struct vcpu *v)
+{
+    if (link_of(v) && !debug.line_open) {
+        debug.line_open = true;
+        link_of(v)->listen();
+    }
+}
+
+/*
+ * The line has spoken: asked first thing on an NMI, it turns its interrupt off and empties its
+ * receiver.
+ */
+static bool interrupted(const struct vcpu *v)
+{
+    bool was_open = debug.line_open;
+
+    if (!link_of(v))
+        return false;
+    debug.line_open = false;
+    return was_open && link_of(v)->interrupted();
+}
+
+/* The line's NMI may be pending behind what was drained. */
+static void swallow_nmi(const struct vcpu *v)
+{
+    uint64_t before = traps_nmi_count();
+
+    hv_backend->take_nmi();
+    if (traps_nmi_count() != before)
+        park_absorb_kick(v);
+}
+
+void line_close(const struct vcpu *v)
+{
+    if (!link_of(v))
+        return;
+    if (interrupted(v)) {
+        debug.line_heard = true;
+        swallow_nmi(v);
+    }
+    link_of(v)->hush();
+}
+
+void line_sort_nmi(struct vcpu *v, bool exited)
+{
+    bool lines = interrupted(v);
+
+    if (lines)
+        debug.line_heard = true;
+    if (exited)
+        hv_backend->take_nmi();
+    if (lines)
+        park_absorb_kick(v);
+    else if (!park_was_kick(v))
+        core_forward_nmi(v);
+}
+
+bool line_heard(const struct vcpu *v)
+{
+    return v->number == LINE_CPU && debug.line_heard;
+}
+
+void line_feed_stub(void)
+{
+    const struct debug_link *link = debug.config->link;
+    int byte;
+
+    debug.line_heard = false;
+    link->poll();
+    while ((byte = link->get()) != LINK_EMPTY) {
+        if (byte == LINK_BREAK)
+            debug.interrupt_asked = true;
+        else
+            gdbstub_receive(&debug.stub, (uint8_t)byte);
+    }
+}

@@ -1,0 +1,311 @@
+"""Several CPUs: every one is the guest's, and a thread of gdb's."""
+
+import os
+import re
+import time
+from random import Random
+
+import pytest
+
+pytestmark = [pytest.mark.needs("gdbvisor", "smp")]
+
+
+def _wait_started(vm):
+    vm.wait_said(f"smp: started {vm.machine.smp - 1:08x}")
+
+
+@pytest.fixture
+def guest(boot, machine):
+    """guest(options): the tiny guest on all CPUs; with stop=none when all of them run."""
+    def run(options="", **kwargs):
+        vm = boot("smp", options, cpus=machine.smp, **kwargs)
+        assert f"cpu: {machine.smp} of {machine.smp} started" in vm.console()
+        if "stop=none" in options:
+            _wait_started(vm)
+        return vm
+    return run
+
+
+def _threads(gdb):
+    """`info threads`: thread number -> what stands behind it."""
+    text = gdb.run("info threads")
+    found = re.findall(r"^[* ]\s+(\d+)\s+Thread \d+\.?\d* \((.*?)\)", text, re.M)
+    assert found, text
+    return {int(number): info for number, info in found}
+
+
+def _counts(gdb, vm):
+    return [gdb.read_int(vm.guest["counts"] + 8 * i) for i in range(vm.machine.smp)]
+
+
+def _thread(stop):
+    return int(stop.raw["thread-id"])
+
+
+def _all_run(gdb, vm):
+    """True when a while of running moves every CPU's count."""
+    before = _counts(gdb, vm)
+    for _ in range(20):
+        gdb.cont()
+        time.sleep(0.3)
+        gdb.interrupt()
+        if all(b > a for a, b in zip(before, _counts(gdb, vm))):
+            return True
+    return False
+
+
+@pytest.mark.every_machine
+def test_bp_14_waiting_cpus(guest):
+    """BP-14: before the guest starts them the others wait, and resuming does not change that."""
+    vm = guest()
+    gdb = vm.gdb()
+    threads = _threads(gdb)
+    assert len(threads) == vm.machine.smp
+    assert "32-bit protected mode, ring 0" in threads[1]
+    assert all("waits for its start-up" in threads[n] for n in range(2, vm.machine.smp + 1))
+    gdb.run(f"hbreak *{vm.guest['send_startup']:#x}")
+    gdb.go()
+    assert gdb.read_int(vm.guest["started"], 4) == 0
+    assert all("waits for its start-up" in info for n, info in _threads(gdb).items() if n > 1)
+    gdb.run("delete")
+    gdb.detach()
+    _wait_started(vm)
+
+
+@pytest.mark.every_machine
+def test_all_stop_and_go(guest):
+    """BP-11, USER-3: Ctrl-C stops all CPUs, each with its own registers; continue lets all go."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    assert all("64-bit mode, ring 0" in info for info in _threads(gdb).values())
+    before = _counts(gdb, vm)
+    time.sleep(0.5)
+    assert _counts(gdb, vm) == before
+    for n in range(1, vm.machine.smp + 1):
+        gdb.run(f"thread {n}")
+        assert gdb.value("$rdi") == n - 1
+    assert _all_run(gdb, vm)
+
+
+def test_stop_ap(guest):
+    """BP-13: `monitor stop ap`: each CPU stops at its first instruction, in real mode."""
+    vm = guest()
+    gdb = vm.gdb()
+    assert "on" in gdb.monitor("stop ap on")
+    gdb.run("set scheduler-locking step")
+    seen = set()
+    for _ in range(vm.machine.smp - 1):
+        stop = gdb.go()
+        assert stop.pc == 0x8000
+        assert "real mode" in _threads(gdb)[_thread(stop)]
+        gdb.stepi()
+        assert gdb.pc() == 0x8001
+        seen.add(_thread(stop))
+    assert seen == set(range(2, vm.machine.smp + 1))
+    gdb.detach()
+    _wait_started(vm)
+
+
+@pytest.mark.every_machine
+def test_breakpoint_on_every_cpu(guest):
+    """BP-6, BP-7, BP-10, WHPX-19: a breakpoint that all run into: every CPU is told of in its turn,
+    none of them runs through it, and without it all go on."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.run(f"break *{vm.guest['work_done']:#x}")
+    seen = set()
+    for _ in range(40):
+        before = _counts(gdb, vm)
+        stop = gdb.go()
+        assert stop.reason == "breakpoint-hit" and stop.pc == vm.guest["work_done"]
+        seen.add(_thread(stop))
+        after = _counts(gdb, vm)
+        # Each ran at most up to the breakpoint: twice were through it.
+        assert all(b - a <= 1 for a, b in zip(before, after)), (before, after)
+    assert len(seen) >= 2
+    # BP-8: hits that nobody was told of go with the breakpoint.
+    gdb.run("delete")
+    gdb.cont()
+    assert gdb.still_running(1)
+    gdb.interrupt()
+    assert _all_run(gdb, vm)
+
+
+def test_step_one_cpu(guest):
+    """`scheduler-locking`: a step moves one CPU alone, or lets the others run with it."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.run("set scheduler-locking on")
+    gdb.run("thread 2")
+    gdb.run(f"break *{vm.guest['work_done']:#x} thread 2")
+    assert _thread(gdb.go()) == 2
+    before = _counts(gdb, vm)
+    for _ in range(30):
+        gdb.stepi()
+    after = _counts(gdb, vm)
+    moved = [b - a for a, b in zip(before, after)]
+    assert moved.pop(1) in range(4, 8)
+    assert not any(moved)
+    gdb.run("delete")
+    gdb.run("set scheduler-locking off")
+    for _ in range(5):
+        gdb.stepi()
+    gdb.cont()
+    assert gdb.still_running(0.3)
+    gdb.interrupt()
+    assert _all_run(gdb, vm)
+
+
+def test_watchpoint_on_every_cpu(guest):
+    """A watchpoint sees whichever CPU it is."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    for cpu in (vm.machine.smp - 1, 0):
+        gdb.run(f"watch *(unsigned long *){vm.guest['counts'] + 8 * cpu:#x}")
+        for _ in range(3):
+            stop = gdb.go()
+            assert stop.reason == "watchpoint-trigger"
+            assert _thread(stop) == cpu + 1
+        gdb.run("delete")
+    assert _all_run(gdb, vm)
+
+
+def test_nmis_are_neither_lost_nor_invented(guest):
+    """The guest's NMIs from CPU to CPU arrive one for one, while gdb stops and lets go."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    asked = 50
+    gdb.write(vm.guest["asked_nmis"], asked.to_bytes(4, "little"))
+    for i in range(90):
+        gdb.cont()
+        time.sleep(0.02 if i < 60 else 1)
+        gdb.interrupt()
+        if not gdb.read_int(vm.guest["asked_nmis"], 4):
+            break
+    assert gdb.read_int(vm.guest["asked_nmis"], 4) == 0
+    nmis = [gdb.read_int(vm.guest["nmis"] + 4 * n, 4) for n in range(vm.machine.smp)]
+    assert nmis == [0, asked] + [0] * (vm.machine.smp - 2)
+
+
+def test_restart_of_a_running_cpu(guest):
+    """INIT and start-up to a CPU that runs: it begins anew, as often as it is asked to."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.write(vm.guest["asked_restart"], (5).to_bytes(4, "little"))
+    for _ in range(50):
+        gdb.cont()
+        time.sleep(0.2)
+        gdb.interrupt()
+        if not gdb.read_int(vm.guest["asked_restart"], 4):
+            break
+    assert gdb.read_int(vm.guest["started"], 4) == vm.machine.smp - 1 + 5
+    assert _all_run(gdb, vm)
+
+
+# ---- Debian's kernel -----------------------------------------------------------------------------
+
+@pytest.fixture
+def kernel(boot, linux, machine):
+    """kernel(options): gdbvisor with Debian's kernel on all CPUs."""
+    vmlinuz, initrd, _ = linux
+
+    def run(options, more=""):
+        return boot(vmlinuz, options=options, memory=512, cpus=machine.smp, modules=[(initrd, "")],
+                    cmdline=f"console=ttyS0 panic=-1 nokaslr {more}".strip())
+    return run
+
+
+@pytest.mark.linux
+@pytest.mark.every_machine
+def test_linux_brings_up_all_cpus(kernel):
+    """WHPX-25, USER-10: the kernel starts all CPUs, boots to its init and powers off; it says
+    nothing of unknown NMIs and of CPUs that do not answer."""
+    vm = kernel("stop=none", "hv.off")
+    vm.wait_exit(240)
+    console = vm.console()
+    assert f"smp: Brought up 1 node, {vm.machine.smp} CPUs" in console
+    assert "INIT: reached" in console
+    assert "unknown reason" not in console
+    assert not re.search(r"BUG:|Oops|WARNING: CPU|stall|not responding", console)
+
+
+@pytest.mark.linux
+def test_linux_break_in_on_all_cpus(kernel):
+    """USER-3: Ctrl-C into the booting kernel again and again, then detach: it reaches its init,
+    with all CPUs, and no NMI was invented for it."""
+    vm = kernel("stop=none")
+    gdb = vm.gdb()
+    for _ in range(15):
+        gdb.cont()
+        time.sleep(0.3)
+        assert gdb.interrupt().signal == "SIGINT"
+        assert len(_threads(gdb)) == vm.machine.smp
+    gdb.detach()
+    console = vm.wait_console("INIT: reached", 200)
+    assert f"smp: Brought up 1 node, {vm.machine.smp} CPUs" in console
+    assert "unknown reason" not in console
+
+
+# ---- stress --------------------------------------------------------------------------------------
+
+HITS = 10000 if os.environ.get("TEST_FULL") else 300
+
+
+def _pc_of(rsp, thread):
+    assert rsp.ask(f"Hg{thread:x}") == "OK"
+    return rsp.pc()
+
+
+def test_stress_every_hit_exactly_once(guest):
+    """BP-6..BP-10, WHPX-19..22: the breakpoint stays in while all CPUs run into it; it is removed
+    and planted again, CPUs are stepped off it alone, as gdb does, or with all, and Ctrl-C comes
+    in between. Each CPU counts its passes: every one was told exactly once."""
+    random = Random(1)
+    vm = guest("stop=none")
+    rsp = vm.rsp()
+    at = vm.guest["work_done"]
+    plant, remove = f"Z0,{at:x},1", f"z0,{at:x},1"
+    rsp.ask("qSupported:swbreak+")
+
+    def count(n):
+        return rsp.read_int(vm.guest["counts"] + 8 * n)
+
+    # A pass is known by the count that the CPU has then. Who is behind the counting instruction
+    # already is told of this pass, too.
+    cpus = range(vm.machine.smp)
+    start = [count(n) - (_pc_of(rsp, n + 1) == at) for n in cpus]
+    told, last = [set() for _ in cpus], None
+    assert rsp.ask(plant) == "OK"
+    while sum(map(len, told)) < HITS:
+        way = random.randrange(8)
+        if way == 0:
+            assert rsp.ask(remove) == "OK" and rsp.ask(plant) == "OK"
+        if way == 1 and last:
+            # As gdb leaves a breakpoint.
+            assert rsp.ask(remove) == "OK"
+            stop = rsp.ask(f"vCont;s:{last:x}")
+            assert f"thread:{last:x};" in stop and stop.startswith("T05")
+            assert rsp.ask(plant) == "OK"
+        rsp.resume()
+        if way == 2:
+            rsp.send(b"\x03")
+        stop = rsp.receive(30)
+        assert stop is not None, f"no stop after {told}"
+        stop = stop.decode()
+        last = int(re.search(r"thread:(\w+);", stop)[1], 16)
+        if stop.startswith("T02"):
+            # Who is told of a stop in front of a breakpoint is not told of that once more.
+            if rsp.pc() == at:
+                told[last - 1].add(count(last - 1))
+            last = None
+            continue
+        assert stop.startswith("T05") and "swbreak:" in stop, stop
+        assert count(last - 1) not in told[last - 1], "told twice"
+        told[last - 1].add(count(last - 1))
+        if way == 2:
+            assert rsp.quiet(0.2)  # one stop for both
+    for n in cpus:
+        untold = set(range(start[n] + 1, count(n) + 1)) - told[n]
+        assert not untold or (untold == {count(n)} and _pc_of(rsp, n + 1) == at), (n, untold)
+    assert all(told), told
+    assert rsp.ask(remove) == "OK"
