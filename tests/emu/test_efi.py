@@ -118,7 +118,7 @@ def test_efi_from_grub(start, machine):
     """By GRUB's chainloader, with its words as load options; behind guest=next GRUB goes on, as a
     guest."""
     config = f"chainloader /gdbvisor.efi {OPTIONS} stop=none\nboot\necho grub: goes on\n"
-    vm = start(_media(machine, {"EFI/BOOT/BOOTX64.EFI": build.grub_efi(),
+    vm = start(build.efi_media(machine, {"EFI/BOOT/BOOTX64.EFI": build.grub_efi(),
                                 "EFI/debian/grub.cfg": config.encode(),
                                 "gdbvisor.efi": paths.APPLICATION}))
     console = vm.wait_console("grub: goes on")
@@ -147,7 +147,7 @@ def test_efi_from_a_boot_entry(start, machine):
     options = f"{OPTIONS} guest=next stop=none"
     files = {"startup.nsh": ENTRY_SCRIPT.replace("\n", "\r\n").encode(),
              "tools/gdbvisor.efi": paths.APPLICATION, "options": options.encode("utf-16-le")}
-    vm = start(_media(machine, files), extra=("-action", "reboot=reset"))
+    vm = start(build.efi_media(machine, files), extra=("-action", "reboot=reset"))
     console = vm.wait_console("the next entry\r\n", 90)
     assert re.search(r'starting Boot[0-9A-F]{4} "gdbvisor"', console)
     assert f"options: {options}" in console
@@ -251,7 +251,7 @@ def test_efi_refuse_memory(start, machine):
                           ""])
     files = {"startup.nsh": script.encode(), "hog.efi": build.EfiProgram("hog", named=False).efi,
              "gdbvisor.efi": paths.APPLICATION}
-    vm = start(_media(machine, files))
+    vm = start(build.efi_media(machine, files))
     assert re.match(r"no \d+ KiB of free memory below 4 GiB", vm.wait_refusal())
     console = vm.wait_console("back with 0x", refused=True)
     assert "back with 0x8000000000000003" in console or "back with 0x3" in console
