@@ -238,4 +238,10 @@ def test_bios_sector_as_a_module(boot, sector_image):
     assert gdb.value("$rdx") == 0x80
     gdb.cont()
     vm.wait_said("spin: ok")
-    assert gdb.interrupt().pc == sector["spin"]
+    for _ in range(10):
+        pc = gdb.interrupt().pc
+        if pc == sector["spin"]:
+            break
+        assert 0xc0000 <= pc < 0x100000  # the BIOS's timer interrupt came in between
+        gdb.cont()
+    assert pc == sector["spin"]
