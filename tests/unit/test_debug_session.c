@@ -124,6 +124,18 @@ static void test_user3_break_in(void **state)
     assert_false(v->nmi_pending); /* the line's, not the guest's */
 }
 
+/* A byte between a stop of another kind and the silence: its NMI is taken, the guest gets none. */
+static void test_late_byte(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_SHUTDOWN), FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported c", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(model_nmis, 1);
+    assert_int_equal(model_records[1].event.type, HV_EVENT_NONE);
+}
+
 /* HAXM-21: a Ctrl-C in one burst with the resume, read before the guest runs, is not lost. */
 static void test_haxm21_at_once(void **state)
 {
@@ -397,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user3_break_in, setup),
+        cmocka_unit_test_setup(test_late_byte, setup),
         cmocka_unit_test_setup(test_haxm21_at_once, setup),
         cmocka_unit_test_setup(test_nmi_of_the_guest, setup),
         cmocka_unit_test_setup(test_whpx1_not_attached, setup),
