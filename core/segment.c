@@ -25,6 +25,15 @@ static bool find(struct vcpu *v, uint16_t selector, gva_t *address)
     return offset + DESCRIPTOR - 1 <= limit;
 }
 
+void segment_decode(uint64_t d, struct hv_segment *segment)
+{
+    segment->attributes = (uint16_t)((d >> 40 & 0xff) | (d >> 44 & 0xf00));
+    segment->base = (d >> 16 & 0xffffff) | (d >> 56) << 24;
+    segment->limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000));
+    if (segment->attributes & SEG_ATTR_GRANULAR)
+        segment->limit = segment->limit << 12 | 0xfff;
+}
+
 bool segment_read(struct vcpu *v, uint16_t selector, struct hv_segment *segment)
 {
     gva_t address;
@@ -34,11 +43,7 @@ bool segment_read(struct vcpu *v, uint16_t selector, struct hv_segment *segment)
     if (!find(v, selector, &address) || guest_linear_read(v, address, &d, sizeof(d)) != sizeof(d))
         return false;
     segment->selector = selector;
-    segment->attributes = (uint16_t)((d >> 40 & 0xff) | (d >> 44 & 0xf00));
-    segment->base = (d >> 16 & 0xffffff) | (d >> 56) << 24;
-    segment->limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000));
-    if (segment->attributes & SEG_ATTR_GRANULAR)
-        segment->limit = segment->limit << 12 | 0xfff;
+    segment_decode(d, segment);
     return true;
 }
 

@@ -18,6 +18,12 @@ enum {
     SEG_ATTR_ACCESSED = 1 << 0,
 };
 
+/*
+ * Attributes, limit and base of a descriptor's 8 bytes; of a system descriptor of long mode the low
+ * half of the base. The selector stays. Pure.
+ */
+void segment_decode(uint64_t descriptor, struct hv_segment *segment);
+
 /* Reads the descriptor of a selector that is not null. False: outside its table, or no memory. */
 bool segment_read(struct vcpu *v, uint16_t selector, struct hv_segment *segment);
 

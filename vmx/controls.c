@@ -8,8 +8,8 @@ enum word { PIN, CPU, CPU2, EXIT, ENTRY, WORDS };
 /*
  * What each word has. MUST: set; MAY: set where it is allowed; TIMES: set for a time, so it must be
  * allowed and must not be demanded; MAY_TIMES: the same where it is allowed; NEVER: must not be
- * demanded. `missing` is what a person is told
- * when it cannot be so. All other controls are off; see demanded().
+ * demanded. `missing` is what a person is told when it cannot be so. All other controls are off;
+ * see words[].demanded.
  */
 static const struct need {
     enum word word;

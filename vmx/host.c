@@ -3,18 +3,21 @@
 #include "arch/x86/descriptors.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/segment.h"
 #include "lib/string.h"
 #include "vmx/enter.h"
 #include "vmx/vmcs.h"
 
-/* SDM vol. 3, "TSS Descriptor in 64-bit mode": the base is in four pieces. */
+/* SDM vol. 3, "TSS Descriptor in 64-bit mode": the upper half of the base follows. */
 uint64_t vmx_host_task_base(uint64_t gdt_base, uint16_t selector)
 {
+    struct hv_segment segment;
     uint64_t low, high;
 
     memcpy(&low, (const uint8_t *)gdt_base + selector, sizeof(low));
     memcpy(&high, (const uint8_t *)gdt_base + selector + 8, sizeof(high));
-    return (low >> 16 & 0xffffff) | (low >> 56 & 0xff) << 24 | (high & UINT32_MAX) << 32;
+    segment_decode(low, &segment);
+    return segment.base | (high & UINT32_MAX) << 32;
 }
 
 void vmx_host_write(void)

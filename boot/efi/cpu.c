@@ -2,6 +2,7 @@
 
 #include "arch/x86/registers.h"
 #include "boot/bytes.h"
+#include "core/segment.h"
 #include "lib/string.h"
 
 enum {
@@ -54,13 +55,7 @@ static void read_descriptor(const struct efi_cpu *cpu, const uint8_t *gdt,
         offset + size > (unsigned)cpu->gdtr.limit + 1)
         return;
 
-    /* SDM vol. 3, "Segment Descriptors". */
-    uint64_t low = get64(gdt + offset);
-    segment->attributes = (uint16_t)((low >> 40 & 0xff) | (low >> 52 & 0xf) << 8);
-    segment->limit = (uint32_t)((low & 0xffff) | (low >> 32 & 0xf0000));
-    if (low >> 55 & 1) /* in pages */
-        segment->limit = segment->limit << 12 | 0xfff;
-    segment->base = (low >> 16 & 0xffffff) | (low >> 56) << 24;
+    segment_decode(get64(gdt + offset), segment);
     if (is_system)
         segment->base |= get64(gdt + offset + 8) << 32;
 }

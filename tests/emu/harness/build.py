@@ -110,84 +110,74 @@ def _forget_old_isos():
             old.unlink()
 
 
-def iso(config, files):
-    """The path of an ISO with this grub.cfg and these files ({name in the image: path})."""
-    digest = hashlib.sha256(config.encode())
-    for name, path in sorted(files.items()):
-        digest.update(name.encode() + b"\0" + Path(path).read_bytes())
-    image = ISO_DIR / f"{digest.hexdigest()[:20]}.iso"
+def _made_once(image, make):
+    """The path of an image; make(tree, part) builds it from an empty folder unless it is there."""
     with lock("iso"):
         if image.exists():
             os.utime(image)
             return image
         _forget_old_isos()
         tree = ISO_DIR / f"{image.stem}.tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        (tree / "boot" / "grub").mkdir(parents=True)
-        (tree / "boot" / "grub" / "grub.cfg").write_text(config, encoding="ascii")
-        for name, path in files.items():
-            shutil.copy(path, tree / name)
         part = image.with_suffix(".part")
-        _run("grub-mkrescue", "--fonts=", "--locales=", "--themes=", "-o", part, tree)
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.mkdir(parents=True)
+        make(tree, part)
         shutil.rmtree(tree)
         part.rename(image)
     return image
 
 
-def _file(tree, name, content):
-    """The path of a file's content, which is a path already or bytes."""
-    if not isinstance(content, bytes):
-        return Path(content)
-    path = tree / name.strip("/").replace("/", "-")
-    path.write_bytes(content)
-    return path
+def _named(first, contents, suffix):
+    """The place of the image with this content ({name in it: bytes})."""
+    digest = hashlib.sha256(first.encode())
+    for name, data in sorted(contents.items()):
+        digest.update(name.encode() + b"\0" + data)
+    return ISO_DIR / f"{digest.hexdigest()[:20]}{suffix}"
+
+
+def iso(config, files):
+    """The path of an ISO with this grub.cfg and these files ({name in the image: path})."""
+    def make(tree, part):
+        (tree / "boot" / "grub").mkdir(parents=True)
+        (tree / "boot" / "grub" / "grub.cfg").write_text(config, encoding="ascii")
+        for name, path in files.items():
+            shutil.copy(path, tree / name)
+        _run("grub-mkrescue", "--fonts=", "--locales=", "--themes=", "-o", part, tree)
+
+    contents = {name: Path(path).read_bytes() for name, path in files.items()}
+    return _made_once(_named(config, contents, ".iso"), make)
 
 
 def fat(files, size=64):
     """The path of a FAT image without partitions, `size` MiB. files: {"EFI/BOOT/X.EFI": path or
     bytes}."""
-    digest = hashlib.sha256(str(size).encode())
-    for name, content in sorted(files.items()):
-        data = content if isinstance(content, bytes) else Path(content).read_bytes()
-        digest.update(name.encode() + b"\0" + data)
-    image = ISO_DIR / f"{digest.hexdigest()[:20]}.fat"
-    with lock("iso"):
-        if image.exists():
-            os.utime(image)
-            return image
-        _forget_old_isos()
-        tree = ISO_DIR / f"{image.stem}.tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        tree.mkdir(parents=True)
-        part = image.with_suffix(".part")
+    contents = {name: content if isinstance(content, bytes) else Path(content).read_bytes()
+                for name, content in files.items()}
+
+    def make(tree, part):
         with open(part, "wb") as handle:
             handle.truncate(size << 20)
         _run("mformat", "-i", part, "::")
         folders = {parent for name in files for parent in Path(name).parents if parent.name}
         for folder in sorted(folders):
             _run("mmd", "-i", part, f"::/{folder}")
-        for name, content in files.items():
-            _run("mcopy", "-i", part, _file(tree, name, content), f"::/{name}")
-        shutil.rmtree(tree)
-        part.rename(image)
-    return image
+        for number, (name, data) in enumerate(contents.items()):
+            (tree / str(number)).write_bytes(data)
+            _run("mcopy", "-i", part, tree / str(number), f"::/{name}")
+
+    return _made_once(_named(str(size), contents, ".fat"), make)
 
 
 def efi_cd(files):
     """The path of a CD whose only content is a FAT image for UEFI with these files."""
     content = fat(files, size=31)  # the boot catalogue counts 16 bits of sectors
-    image = content.with_suffix(".iso")
-    with lock("iso"):
-        if not image.exists():
-            tree = ISO_DIR / f"{image.stem}.tree"
-            shutil.rmtree(tree, ignore_errors=True)
-            tree.mkdir()
-            shutil.copy(content, tree / "efi.img")
-            _run("xorriso", "-as", "mkisofs", "-quiet", "-o", image.with_suffix(".part"), "-e",
-                 "efi.img", "-no-emul-boot", tree)
-            shutil.rmtree(tree)
-            image.with_suffix(".part").rename(image)
-    return image
+
+    def make(tree, part):
+        shutil.copy(content, tree / "efi.img")
+        _run("xorriso", "-as", "mkisofs", "-quiet", "-o", part, "-e", "efi.img",
+             "-no-emul-boot", tree)
+
+    return _made_once(content.with_suffix(".iso"), make)
 
 
 def efi_media(machine, files):
