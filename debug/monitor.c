@@ -1,19 +1,37 @@
-#include "core/backend.h"
-#include "core/guest_memory.h"
-#include "debug/breakpoints.h"
+#include "debug/monitor.h"
+
 #include "debug/state.h"
-#include "debug/watch.h"
-#include "hv/compiler.h"
+#include "lib/cmdline.h"
 #include "lib/fmt.h"
-#include "lib/log.h"
 #include "lib/string.h"
+
+static monitor_command_fn help;
+
+/* arguments: as the usage shows them; help: what it does, in a few words. */
+static const struct command {
+    const char *name, *arguments, *help;
+    monitor_command_fn *run;
+} commands[] = {
+    {"help", "", "this list", help},
+    {"regs", "", "all registers of the current CPU", monitor_regs},
+    {"exits", "[reset]", "how often the guest was left, by reason", monitor_exits},
+    {"mmio", "[on|off]", "let memory commands touch devices (default: off)", monitor_mmio},
+    {"log", "", "gdbvisor's own messages", monitor_log},
+    {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},
+    {"reset", "", "reset the machine", monitor_reset},
+    {"version", "", "versions, sizes, and what is set", monitor_version},
+};
 
 static gdb_print_fn out;
 
-static void line(const char *format, ...) HV_PRINTF(1, 2);
-static void line(const char *format, ...)
+void monitor_text(const char *text, size_t size)
 {
-    char text[128];
+    out(text, size);
+}
+
+void monitor_line(const char *format, ...)
+{
+    char text[129];
     va_list args;
 
     va_start(args, format);
@@ -24,172 +42,114 @@ static void line(const char *format, ...)
     out(text, length + 1);
 }
 
-#define U(x) ((unsigned long long)(x))
-
-static void print_segment(const char *name, const struct hv_segment *s)
+struct vcpu *monitor_vcpu(void)
 {
-    line("%-4s %04x  base %016llx  limit %08x  attributes %03x", name, (unsigned)s->selector,
-         U(s->base), (unsigned)s->limit, (unsigned)s->attributes);
-}
-
-static void print_control(struct vcpu *v)
-{
-    const struct hv_regs *r = &v->regs;
-    const struct hv_debug_regs *d = &v->debug_regs;
-
-    line("cr0  %016llx  cr2  %016llx  cr3  %016llx", U(r->cr0), U(r->cr2), U(r->cr3));
-    line("cr4  %016llx  cr8  %016llx  efer %016llx", U(r->cr4), U(r->cr8), U(r->efer));
-    line("dr0  %016llx  dr1  %016llx  dr2  %016llx", U(d->dr[0]), U(d->dr[1]), U(d->dr[2]));
-    line("dr3  %016llx  dr6  %016llx  dr7  %016llx", U(d->dr[3]), U(d->dr6), U(d->dr7));
-    line("gdtr %016llx:%04x  idtr %016llx:%04x", U(r->gdtr.base), (unsigned)r->gdtr.limit,
-         U(r->idtr.base), (unsigned)r->idtr.limit);
-}
-
-static void command_regs(const char *arguments)
-{
-    static const char *const gpr[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                      "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
     struct vcpu *v = debug_vcpu(debug.stub.thread_g);
-    (void)arguments;
 
-    v = v ? v : vcpu_get(0);
-    vcpu_need(v, REGS_ALL);
-    line("CPU %u, %s, ring %u, at %04x:%llx (linear %llx)", v->number, vcpu_mode_name(v),
-         vcpu_cpl(v), (unsigned)v->regs.seg[SEG_CS].selector, U(v->regs.rip),
-         U(vcpu_linear_rip(v)));
-    for (unsigned i = 0; i < GPR_COUNT; i += 2)
-        line("%-4s %016llx  %-4s %016llx", gpr[i], U(v->regs.gpr[i]), gpr[i + 1],
-             U(v->regs.gpr[i + 1]));
-    line("rip  %016llx  rflags %08llx%s%s", U(v->regs.rip), U(v->regs.rflags),
-         v->interrupt_shadow ? "  interrupt shadow" : "", v->nmi_blocked ? "  in NMI handler" : "");
-    print_control(v);
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        print_segment(segments[i], &v->regs.seg[i]);
+    return v ? v : vcpu_get(0);
 }
 
-static void command_exits(const char *arguments)
+static const char *skip_spaces(const char *s)
 {
-    if (!strcmp(arguments, "reset")) {
-        for (unsigned i = 0; i < vcpu_count(); i++)
-            memset(vcpu_get(i)->exits, 0, sizeof(vcpu_get(i)->exits));
-        line("exit counts are zero");
-        return;
+    while (*s == ' ')
+        s++;
+    return s;
+}
+
+/* The next word, not terminated; its length, 0 at the end. */
+static size_t next_word(const char **rest)
+{
+    size_t length = 0;
+
+    *rest = skip_spaces(*rest);
+    while ((*rest)[length] && (*rest)[length] != ' ')
+        length++;
+    return length;
+}
+
+bool monitor_take(const char **rest, const char *word)
+{
+    const char *s = *rest;
+    size_t length = next_word(&s);
+
+    if (!length || !cmdline_equal(s, length, word))
+        return false;
+    *rest = s + length;
+    return true;
+}
+
+bool monitor_take_number(const char **rest, uint64_t *value)
+{
+    const char *s = *rest;
+    size_t length = next_word(&s);
+    uint64_t number;
+
+    if (!cmdline_number(s, length, &number))
+        return false;
+    *value = number;
+    *rest = s + length;
+    return true;
+}
+
+bool monitor_take_range(const char **rest, uint64_t *first, uint64_t *last)
+{
+    const char *s = *rest;
+    size_t length = next_word(&s);
+    const char *dash = memchr(s, '-', length);
+    size_t head = dash ? (size_t)(dash - s) : length;
+    uint64_t low, high;
+
+    if (!cmdline_number(s, head, &low))
+        return false;
+    high = low;
+    if (dash && !cmdline_number(dash + 1, length - head - 1, &high))
+        return false;
+    if (high < low)
+        return false;
+    *first = low;
+    *last = high;
+    *rest = s + length;
+    return true;
+}
+
+bool monitor_take_switch(const char **rest, bool *on)
+{
+    bool is_on = monitor_take(rest, "on");
+
+    if (!is_on && !monitor_take(rest, "off"))
+        return false;
+    *on = is_on;
+    return true;
+}
+
+bool monitor_at_end(const char *rest)
+{
+    return !*skip_spaces(rest);
+}
+
+static bool help(const char *rest)
+{
+    if (!monitor_at_end(rest))
+        return false;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(commands); i++) {
+        char usage[40];
+
+        fmt_print(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
+        monitor_line("%-18s%s", usage, commands[i].help);
     }
-    for (unsigned i = 0; i < vcpu_count(); i++) {
-        const struct vcpu *v = vcpu_get(i);
-        uint64_t total = 0;
-        if (vcpu_count() > 1)
-            line("CPU %u", i);
-        for (unsigned kind = 0; kind < HV_EXIT_KINDS; kind++) {
-            total += v->exits[kind];
-            if (v->exits[kind])
-                line("%-24s %10llu", hv_exit_name((enum hv_exit_kind)kind), U(v->exits[kind]));
-        }
-        line("%-24s %10llu", "total", U(total));
-        line("%-24s %10llu", "hidden memory touched", U(v->hidden_accesses));
-    }
-}
-
-static void command_reset(const char *arguments)
-{
-    (void)arguments;
-    debug.reset_asked = true; /* gdb gets its answer first */
-    line("the machine is reset");
-}
-
-static void command_version(const char *arguments)
-{
-    char text[100];
-    (void)arguments;
-
-    line("%s", debug.config->about);
-    if (debug.config->link && debug.config->link->describe(text, sizeof(text)))
-        line("line: %s", text);
-    line("breakpoints: %u software of %u, %u hardware of %u", breakpoints_count(),
-         (unsigned)BREAKPOINTS_MAX, watch_count(), (unsigned)DEBUG_SLOTS);
-}
-
-static void command_mmio(const char *arguments)
-{
-    if (!strcmp(arguments, "on"))
-        guest_memory_allow_devices(true);
-    else if (!strcmp(arguments, "off"))
-        guest_memory_allow_devices(false);
-    else if (*arguments)
-        line("usage: monitor mmio [on|off]");
-    line("reading and writing device memory is %s",
-         guest_memory_devices_allowed() ? "on: it may have side effects" : "off");
-}
-
-static void command_log(const char *arguments)
-{
-    char text[256];
-    size_t offset = 0, n;
-    (void)arguments;
-
-    while ((n = log_read(offset, text, sizeof(text))) != 0) {
-        out(text, n);
-        offset += n;
-    }
-}
-
-static void command_stop(const char *arguments)
-{
-    const char *rest;
-
-    if (!str_prefix(arguments, "ap", &rest) || (*rest && *rest != ' ')) {
-        line("usage: monitor stop ap [on|off]");
-        return;
-    }
-    while (*rest == ' ')
-        rest++;
-    if (!strcmp(rest, "on") || !*rest)
-        debug.stop_ap = true;
-    else if (!strcmp(rest, "off"))
-        debug.stop_ap = false;
-    else
-        line("usage: monitor stop ap [on|off]");
-    line("stopping each CPU that the guest starts is %s", debug.stop_ap ? "on" : "off");
-}
-
-static void command_help(const char *arguments);
-
-static const struct command {
-    const char *name;
-    void (*run)(const char *arguments);
-    const char *help;
-} commands[] = {
-    {"help", command_help, "help              this list"},
-    {"regs", command_regs, "regs              all registers of the current CPU"},
-    {"exits", command_exits, "exits [reset]     how often the guest was left, by reason"},
-    {"mmio", command_mmio, "mmio [on|off]     let memory commands touch devices (default: off)"},
-    {"log", command_log, "log               gdbvisor's own messages"},
-    {"stop", command_stop, "stop ap [on|off]  stop at the first instruction of CPUs that start"},
-    {"reset", command_reset, "reset             reset the machine"},
-    {"version", command_version, "version           versions, sizes, and what is set"},
-};
-
-static void command_help(const char *arguments)
-{
-    (void)arguments;
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(commands); i++)
-        line("%s", commands[i].help);
+    return true;
 }
 
 enum hv_status debug_monitor(const char *text, gdb_print_fn print)
 {
-    const char *rest;
-
     out = print;
-    while (*text == ' ')
-        text++;
     for (unsigned i = 0; i < HV_ARRAY_SIZE(commands); i++) {
-        if (!str_prefix(text, commands[i].name, &rest) || (*rest && *rest != ' '))
+        const struct command *c = &commands[i];
+
+        if (!monitor_take(&text, c->name))
             continue;
-        while (*rest == ' ')
-            rest++;
-        commands[i].run(rest);
+        if (!c->run(text))
+            monitor_line("usage: monitor %s%s%s", c->name, *c->arguments ? " " : "", c->arguments);
         return HV_OK;
     }
     return HV_ENOENT;

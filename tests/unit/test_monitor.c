@@ -1,4 +1,4 @@
-/* debug/monitor.c: each command's answer, in lines that fit a terminal. */
+/* debug/monitor*.c: each command's answer, in lines that fit a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "debug/breakpoints.h"
+#include "debug/monitor.h"
 #include "debug/state.h"
 #include "debug/watch.h"
 #include "lib/log.h"
@@ -65,12 +66,12 @@ static const char *ask(const char *command)
 
 static void test_help(void **state)
 {
-    static const char *const commands[] = {"help", "regs",  "exits",  "mmio",
-                                           "log",  "reset", "version"};
+    static const char *const commands[] = {"help", "regs", "exits", "mmio",
+                                           "log",  "stop", "reset", "version"};
 
     (void)state;
     ask("help");
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         char line[24] = "\n";
         strcat(strcat(line, commands[i]), " ");
         assert_true(strstr(out, line) || !strncmp(out, line + 1, strlen(line) - 1));
@@ -87,6 +88,82 @@ static void test_unknown(void **state)
         assert_int_equal(debug_monitor(bad[i], print), HV_ENOENT);
     assert_int_equal(length, 0);
     ask("  help  ");
+}
+
+/* A wrong argument changes nothing and is answered by the usage. */
+static void test_usage(void **state)
+{
+    static const struct {
+        const char *command, *usage;
+    } wrong[] = {
+        {"help me", "usage: monitor help\n"},
+        {"regs 2", "usage: monitor regs\n"},
+        {"exits rest", "usage: monitor exits [reset]\n"},
+        {"exits reset now", "usage: monitor exits [reset]\n"},
+        {"mmio perhaps", "usage: monitor mmio [on|off]\n"},
+        {"mmio on off", "usage: monitor mmio [on|off]\n"},
+        {"log x", "usage: monitor log\n"},
+        {"stop", "usage: monitor stop ap [on|off]\n"},
+        {"stop apon", "usage: monitor stop ap [on|off]\n"},
+        {"stop ap maybe", "usage: monitor stop ap [on|off]\n"},
+        {"reset it", "usage: monitor reset\n"},
+        {"version 1", "usage: monitor version\n"},
+    };
+
+    (void)state;
+    v->exits[HV_EXIT_CPUID] = 42;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(wrong); i++)
+        assert_string_equal(ask(wrong[i].command), wrong[i].usage);
+    assert_int_equal(v->exits[HV_EXIT_CPUID], 42);
+    assert_false(guest_memory_devices_allowed());
+    assert_false(debug.stop_ap);
+    assert_false(debug.reset_asked);
+}
+
+static void test_words(void **state)
+{
+    const char *s = "  mmio on 12 0x10-0x1f 5 9-3 4- -4 0x offside";
+    uint64_t a = 7, b = 8;
+    bool on = false;
+
+    (void)state;
+    assert_false(monitor_take(&s, "mmi"));
+    assert_false(monitor_take(&s, "mmio on"));
+    assert_true(monitor_take(&s, "mmio"));
+    assert_false(monitor_take_number(&s, &a));
+    assert_true(monitor_take_switch(&s, &on) && on);
+    assert_false(monitor_take_switch(&s, &on));
+    assert_true(monitor_take_number(&s, &a) && a == 12);
+    assert_false(monitor_take_number(&s, &a));
+    assert_true(monitor_take_range(&s, &a, &b) && a == 0x10 && b == 0x1f);
+    assert_true(monitor_take_range(&s, &a, &b) && a == 5 && b == 5);
+    assert_false(monitor_take_range(&s, &a, &b));
+    assert_true(monitor_take(&s, "9-3"));
+    assert_false(monitor_take_range(&s, &a, &b));
+    assert_true(monitor_take(&s, "4-"));
+    assert_false(monitor_take_range(&s, &a, &b));
+    assert_true(monitor_take(&s, "-4"));
+    assert_false(monitor_take_number(&s, &a));
+    assert_true(monitor_take(&s, "0x"));
+    assert_false(monitor_take_switch(&s, &on));
+    assert_false(monitor_at_end(s));
+    assert_true(monitor_take(&s, "offside"));
+    assert_true(monitor_at_end(s) && monitor_at_end("  "));
+    assert_false(monitor_take(&s, ""));
+    assert_false(monitor_take_number(&s, &a));
+    assert_false(monitor_take_range(&s, &a, &b));
+    assert_true(on && a == 5 && b == 5);
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(ask("stop ap"), "is off"));
+    assert_non_null(strstr(ask("stop  ap on"), "is on"));
+    assert_non_null(strstr(ask("stop ap"), "is on"));
+    assert_true(debug.stop_ap);
+    assert_non_null(strstr(ask("stop ap off"), "is off"));
+    assert_false(debug.stop_ap);
 }
 
 /* USER-5: in each mode, and with the widest values there are. */
@@ -184,7 +261,8 @@ int main(void)
         cmocka_unit_test_setup(test_help, setup),       cmocka_unit_test_setup(test_unknown, setup),
         cmocka_unit_test_setup(test_user5_regs, setup), cmocka_unit_test_setup(test_exits, setup),
         cmocka_unit_test_setup(test_user9_mmio, setup), cmocka_unit_test_setup(test_version, setup),
-        cmocka_unit_test_setup(test_log, setup),
+        cmocka_unit_test_setup(test_log, setup),        cmocka_unit_test_setup(test_usage, setup),
+        cmocka_unit_test_setup(test_words, setup),      cmocka_unit_test_setup(test_stop, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

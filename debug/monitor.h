@@ -1,0 +1,46 @@
+/*
+ * `monitor` commands: the table is in monitor.c, the commands are in monitor_*.c by subject. Inside
+ * debug/ only.
+ */
+#ifndef DEBUG_MONITOR_H
+#define DEBUG_MONITOR_H
+
+#include "core/vcpu.h"
+#include "hv/compiler.h"
+
+/* For printing a 64-bit register by %llx or %llu. */
+#define U(x) ((unsigned long long)(x))
+
+/* Prints a line of the answer, cut to 127 characters. */
+void monitor_line(const char *format, ...) HV_PRINTF(1, 2);
+
+/* Prints size bytes of the answer as they are. */
+void monitor_text(const char *text, size_t size);
+
+/* The CPU that gdb has chosen, CPU 0 when it has chosen none. */
+struct vcpu *monitor_vcpu(void);
+
+/*
+ * A command's arguments, taken from the left: each of these takes the next word of *rest when it is
+ * what is asked for, moves *rest behind it, and else leaves all as it was and returns false.
+ */
+bool monitor_take(const char **rest, const char *word);
+/* A number, decimal or with 0x. */
+bool monitor_take_number(const char **rest, uint64_t *value);
+/* N or N-M, where M is not less; one number is both ends. */
+bool monitor_take_range(const char **rest, uint64_t *first, uint64_t *last);
+/* `on` or `off`. */
+bool monitor_take_switch(const char **rest, bool *on);
+/* True when no word is left. */
+bool monitor_at_end(const char *rest);
+
+/*
+ * The commands. rest: what stands behind the command's name. False: that is not what the command
+ * takes, nothing was done; the usage is shown.
+ */
+typedef bool monitor_command_fn(const char *rest);
+
+monitor_command_fn monitor_regs, monitor_exits;
+monitor_command_fn monitor_log, monitor_mmio, monitor_reset, monitor_stop, monitor_version;
+
+#endif
