@@ -9,7 +9,6 @@
 
 static struct ns16550 uart;
 static char name[24]; /* "com1"; "" while none is open */
-static uint32_t baud;
 static int irq = -1;
 
 static bool interrupted(void)
@@ -49,7 +48,7 @@ static size_t describe(char *text, size_t size)
     const struct ns16550_stats *s = &uart.stats;
 
     return fmt_print(text, size, "%s at %u, %llu bytes in, %llu out, %llu lost, %llu line errors",
-                     name, (unsigned)baud, (unsigned long long)s->bytes_in,
+                     name, (unsigned)ns16550_baud(&uart), (unsigned long long)s->bytes_in,
                      (unsigned long long)s->bytes_out,
                      (unsigned long long)(s->overruns + s->ring_overflow + s->tx_dropped),
                      (unsigned long long)(s->framing + s->parity));
@@ -65,12 +64,12 @@ static const struct debug_link uart_link = {
     .describe = describe,
 };
 
-static enum hv_status open_at(const struct ns16550_place *at, uint32_t rate, int line)
+static enum hv_status open_at(const struct ns16550_place *at, const struct boot_gdb *gdb, int line)
 {
-    enum hv_status status = ns16550_init(&uart, at, rate, NS16550_CLOCK_HZ);
+    enum hv_status status = ns16550_init(&uart, at, gdb->baud, gdb->clock);
 
     if (status == HV_OK) {
-        baud = rate;
+        ns16550_set_rtscts(&uart, gdb->rtscts);
         irq = line;
     }
     return status;
@@ -93,7 +92,7 @@ static bool open_auto(const struct boot_gdb *gdb, const struct boot_console *con
         struct ns16550_place at = ns16550_at_port(c->port);
         if (console->kind == BOOT_CONSOLE_COM && console->com == com)
             continue;
-        if (open_at(&at, gdb->baud, c->irq) == HV_OK) {
+        if (open_at(&at, gdb, c->irq) == HV_OK) {
             fmt_print(name, sizeof(name), "com%u", com);
             return true;
         }
@@ -131,7 +130,7 @@ const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
         break;
     }
     int line = gdb->kind == BOOT_GDB_PORT ? port_irq(gdb->address) : -1;
-    if (open_at(&at, gdb->baud, line) != HV_OK)
+    if (open_at(&at, gdb, line) != HV_OK)
         refuse_start("no UART answers at %s; choose another with gdb= (com1..com4, io:PORT, "
                      "mmio:ADDR, auto) or boot with gdb=none.",
                      wanted);
@@ -168,7 +167,7 @@ int gdb_uart_irq(void)
 
 size_t gdb_uart_describe(char *text, size_t size)
 {
-    return fmt_print(text, size, "%s at %u (%s)", name, (unsigned)baud,
+    return fmt_print(text, size, "%s at %u (%s)", name, (unsigned)ns16550_baud(&uart),
                      ns16550_kind_name(uart.kind));
 }
 

@@ -2,12 +2,13 @@
 #include "boot/options.h"
 
 #include "boot/refusal.h"
+#include "drivers/serial/ns16550.h"
 #include "hv/compiler.h"
 #include "lib/cmdline.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 
-enum { UART_BASE_BAUD = 115200, UART_PORTS = 8, WORD_SHOWN = 48 };
+enum { WORD_SHOWN = 48 };
 
 /* The text of a value; like cmdline's texts it is not terminated. */
 struct text {
@@ -24,30 +25,18 @@ struct option {
     const char *right; /* what would be right */
 };
 
+static const struct boot_gdb default_gdb = {.kind = BOOT_GDB_PORT,
+                                            .com = 1,
+                                            .address = 0x3f8,
+                                            .stride = 1,
+                                            .baud = 115200,
+                                            .clock = NS16550_CLOCK_HZ};
+
 uint16_t boot_com_port(unsigned com)
 {
     static const uint16_t ports[] = {0, 0x3f8, 0x2f8, 0x3e8, 0x2e8};
 
     return com < HV_ARRAY_SIZE(ports) ? ports[com] : 0;
-}
-
-uint16_t boot_baud_divisor(uint64_t baud)
-{
-    uint64_t best = 0, best_error = UINT64_MAX, low;
-
-    if (baud == 0 || baud > 2 * UART_BASE_BAUD)
-        return 0;
-    low = UART_BASE_BAUD / baud; /* the best divisor is this one or the next */
-    for (uint64_t d = HV_MAX(low, 1); d <= low + 1; d++) {
-        uint64_t made = baud * d; /* in units of 1/d baud */
-        uint64_t error = made > UART_BASE_BAUD ? made - UART_BASE_BAUD : UART_BASE_BAUD - made;
-
-        if (d <= UINT16_MAX && error * 100 <= 3 * made && error < best_error) {
-            best = d;
-            best_error = error;
-        }
-    }
-    return (uint16_t)best;
 }
 
 static bool is(struct text t, const char *s)
@@ -106,28 +95,48 @@ static const char *read_mmio(struct text where, struct boot_gdb *gdb)
     return NULL;
 }
 
+/* What follows the place, between commas: BAUD, clock=HZ, rtscts. */
+static const char *read_line(struct text words, struct boot_gdb *gdb)
+{
+    struct text rest = {"", 0};
+    uint64_t number;
+
+    for (bool more = true; more; words = rest) {
+        more = split(&words, ',', &rest);
+        if (is(words, "rtscts")) {
+            gdb->rtscts = true;
+        } else if (cut_prefix(&words, "clock=")) {
+            if (!cmdline_number(words.s, words.len, &number) || number < 16 || number > UINT32_MAX)
+                return "the clock is not a number of Hz from 16 to 0xffffffff";
+            gdb->clock = (uint32_t)number;
+        } else {
+            if (!cmdline_number(words.s, words.len, &number))
+                return "the baud rate is not a number";
+            gdb->baud = (uint32_t)HV_MIN(number, UINT32_MAX);
+        }
+    }
+    if (ns16550_divisor(gdb->baud, gdb->clock) == 0)
+        return "no whole divisor of the UART's clock / 16 makes that baud rate";
+    return NULL;
+}
+
 static const char *read_gdb(struct text value, struct boot_options *options)
 {
-    struct boot_gdb gdb = {.stride = 1, .baud = UART_BASE_BAUD, .divisor = 1};
-    struct text baud;
+    struct boot_gdb gdb = default_gdb;
+    struct text line;
     const char *wrong = NULL;
 
-    if (split(&value, ',', &baud)) {
-        uint64_t number = 0;
-
-        if (!cmdline_number(baud.s, baud.len, &number))
-            return "the baud rate is not a number";
-        gdb.divisor = boot_baud_divisor(number);
-        if (gdb.divisor == 0)
-            return "no 16550 makes that baud rate within 3 % (115200 / a whole number)";
-        gdb.baud = (uint32_t)number;
-    }
+    gdb.com = 0;
+    if (split(&value, ',', &line))
+        wrong = read_line(line, &gdb);
+    if (wrong)
+        return wrong;
     gdb.com = com_number(value);
     if (gdb.com != 0) {
         gdb.address = boot_com_port(gdb.com);
     } else if (cut_prefix(&value, "io:")) {
         if (!cmdline_number(value.s, value.len, &gdb.address) || gdb.address == 0 ||
-            gdb.address > 0x10000 - UART_PORTS)
+            gdb.address > 0x10000 - NS16550_REG_COUNT)
             return "the port is not a number from 1 to 0xfff8";
     } else if (cut_prefix(&value, "mmio:")) {
         wrong = read_mmio(value, &gdb);
@@ -231,7 +240,9 @@ static const char *read_ap(struct text value, struct boot_options *options)
 }
 
 static const struct option table[] = {
-    {"gdb", read_gdb, "com1..com4, io:PORT, mmio:ADDR[:STRIDE], auto or none; ,BAUD may follow"},
+    {"gdb", read_gdb,
+     "com1..com4, io:PORT, mmio:ADDR[:STRIDE], auto or none; ,BAUD ,clock=HZ and "
+     ",rtscts may follow"},
     {"guest", read_guest, "next, disk:N, module or efi:\\PATH"},
     {"stop", read_stop, "entry, ap or none"},
     {"console", read_console, "vga, com1..com4 or none"},
@@ -299,8 +310,8 @@ static void check_uarts(struct boot_options *options, struct boot_option_errors 
     char shown[sizeof(word)];
 
     if (c->kind != BOOT_CONSOLE_COM || options->gdb.kind != BOOT_GDB_PORT ||
-        !ranges_overlap(c->port, (uint64_t)c->port + UART_PORTS, options->gdb.address,
-                        options->gdb.address + UART_PORTS))
+        !ranges_overlap(c->port, (uint64_t)c->port + NS16550_REG_COUNT, options->gdb.address,
+                        options->gdb.address + NS16550_REG_COUNT))
         return;
     fmt_print(shown, sizeof(shown), "console=com%u", c->com);
     report(errors, (struct text){shown, strlen(shown)}, "gdb= has that UART",
@@ -315,12 +326,7 @@ bool boot_options_parse(const char *line, bool have_module, struct boot_options 
 
     memset(options, 0, sizeof(*options));
     errors->total = 0;
-    options->gdb = (struct boot_gdb){.kind = BOOT_GDB_PORT,
-                                     .com = 1,
-                                     .address = boot_com_port(1),
-                                     .stride = 1,
-                                     .baud = UART_BASE_BAUD,
-                                     .divisor = 1};
+    options->gdb = default_gdb;
     options->guest.kind = have_module ? BOOT_GUEST_MODULE : BOOT_GUEST_NEXT;
     options->console.kind = BOOT_CONSOLE_VGA;
     while (cmdline_next(&line, &word))

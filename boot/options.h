@@ -21,8 +21,9 @@ struct boot_gdb {
     uint8_t com;      /* 1..4, or 0 when not given by that name */
     uint64_t address; /* PORT: the first of 8 ports; MMIO: physical address of the registers */
     uint8_t stride;   /* bytes from register to register: 1 for ports; 1, 2, 4 or 8 for MMIO */
-    uint32_t baud;    /* as asked */
-    uint16_t divisor; /* of 1.8432 MHz / 16 that makes it within 3 % */
+    uint32_t baud;    /* as asked; the clock can be divided to it */
+    uint32_t clock;   /* of the baud generator, Hz: 16 times the fastest baud rate */
+    bool rtscts;      /* flow control */
 };
 
 enum boot_guest_kind { BOOT_GUEST_NEXT, BOOT_GUEST_DISK, BOOT_GUEST_MODULE, BOOT_GUEST_EFI };
@@ -73,11 +74,5 @@ bool boot_options_parse(const char *line, bool have_module, struct boot_options 
 
 /* The first I/O port of COM 1..4. 0 for other numbers. */
 uint16_t boot_com_port(unsigned com);
-
-/*
- * The divisor of a 16550's 115200 baud that makes baud within 3 %, 0 when none does. (A receiver
- * samples a bit's middle: over the ten bits of a character two such ends may drift half a bit.)
- */
-uint16_t boot_baud_divisor(uint64_t baud);
 
 #endif

@@ -11,6 +11,18 @@ enum {
     LSR_NEWS = NS16550_LSR_DATA | NS16550_LSR_OVERRUN,
 };
 
+/* Where the other side is asked to wait, and to go on: it may be some hundred bytes late. */
+enum { RX_STOP = NS16550_RX_SIZE * 3 / 4, RX_GO = NS16550_RX_SIZE / 4 };
+
+static void set_rts(struct ns16550 *u, bool on)
+{
+    if (u->rts_off == !on)
+        return;
+    u->rts_off = !on;
+    ns16550_write(&u->at, NS16550_MCR,
+                  NS16550_MCR_DTR | NS16550_MCR_OUT2 | (on ? NS16550_MCR_RTS : 0));
+}
+
 static void store(struct ns16550 *u, uint8_t first, int second)
 {
     uint32_t room = NS16550_RX_SIZE - ring_used(&u->rx);
@@ -26,6 +38,8 @@ static void store(struct ns16550 *u, uint8_t first, int second)
     ring_put(&u->rx, first);
     if (second >= 0)
         ring_put(&u->rx, (uint8_t)second);
+    if (u->rtscts && ring_used(&u->rx) >= RX_STOP)
+        set_rts(u, false);
 }
 
 /*
@@ -73,12 +87,18 @@ static uint8_t service(struct ns16550 *u)
     return lsr;
 }
 
+/* The other side takes bytes. */
+static bool may_send(const struct ns16550 *u)
+{
+    return !u->rtscts || (ns16550_read(&u->at, NS16550_MSR) & NS16550_MSR_CTS);
+}
+
 static bool wait_transmitter(struct ns16550 *u)
 {
     uint32_t polls = u->tx_stuck ? 1 : u->tx_polls;
 
     while (polls-- > 0) {
-        if (service(u) & NS16550_LSR_THR_EMPTY) {
+        if ((service(u) & NS16550_LSR_THR_EMPTY) && may_send(u)) {
             u->tx_room = u->tx_depth;
             u->tx_stuck = false;
             return true;
@@ -94,7 +114,7 @@ static bool wait_transmitter(struct ns16550 *u)
 bool ns16550_put(struct ns16550 *u, uint8_t byte)
 {
     /* tx_room may be out of date on the low side only: the transmitter empties by itself. */
-    if (u->tx_room == 0 && !wait_transmitter(u)) {
+    if ((u->tx_room == 0 || !may_send(u)) && !wait_transmitter(u)) {
         u->stats.tx_dropped++;
         return false;
     }
@@ -114,6 +134,11 @@ size_t ns16550_put_bytes(struct ns16550 *u, const void *bytes, size_t size)
     return sent;
 }
 
+bool ns16550_sent_all(struct ns16550 *u)
+{
+    return service(u) & NS16550_LSR_TX_IDLE;
+}
+
 unsigned ns16550_poll(struct ns16550 *u)
 {
     unsigned news = 0;
@@ -127,6 +152,8 @@ int ns16550_get(struct ns16550 *u)
 {
     int first = ring_get(&u->rx);
 
+    if (u->rts_off && ring_used(&u->rx) <= RX_GO)
+        set_rts(u, true);
     if (first != ESCAPE)
         return first;
     return ring_get(&u->rx) == ESCAPED_BYTE ? ESCAPE : NS16550_BREAK;
@@ -140,6 +167,13 @@ void ns16550_irq_enable(struct ns16550 *u)
 void ns16550_irq_disable(struct ns16550 *u)
 {
     ns16550_write(&u->at, NS16550_IER, 0);
+}
+
+void ns16550_set_rtscts(struct ns16550 *u, bool on)
+{
+    u->rtscts = on;
+    if (!on)
+        set_rts(u, true);
 }
 
 bool ns16550_irq_ack(struct ns16550 *u)

@@ -1,6 +1,9 @@
 /*
  * A UART of the 8250 family, 8N1, polled, with an interrupt only as a break-in.
  *
+ * Flow control, where it is asked for, is by RTS and CTS: nothing is sent while CTS is off, and RTS
+ * is off while the ring is nearly full.
+ *
  * Nothing here waits for received bytes. What arrives while we transmit goes to a ring, so that a
  * full-duplex line loses nothing. One user at a time: no locks.
  *
@@ -49,7 +52,10 @@ struct ns16550_stats {
 struct ns16550 {
     struct ns16550_place at;
     enum ns16550_kind kind;
+    uint32_t clock_hz;
     uint16_t divisor;
+    bool rtscts;
+    bool rts_off;      /* the other side was asked to wait */
     uint8_t tx_depth;  /* bytes the empty transmitter takes */
     uint8_t tx_room;   /* bytes it takes without asking again */
     bool tx_stuck;     /* the last wait was in vain: do not wait again before it is ready */
@@ -70,6 +76,24 @@ struct ns16550 {
 enum hv_status ns16550_init(struct ns16550 *u, const struct ns16550_place *at, uint32_t baud,
                             uint32_t clock_hz);
 
+/*
+ * The divisor that makes baud from the clock to within 2 %; 0 when there is none. Pure. (A receiver
+ * samples a bit's middle: over the ten bits of a character two such ends drift 0.4 bits apart.)
+ */
+uint16_t ns16550_divisor(uint64_t baud, uint32_t clock_hz);
+
+/*
+ * Another speed, when what was given to the transmitter has left. What comes meanwhile goes to the
+ * ring. HV_ENOTSUP: the clock cannot make it, nothing is changed.
+ */
+enum hv_status ns16550_set_baud(struct ns16550 *u, uint32_t baud);
+
+/* The speed that is set, exactly as the clock makes it. */
+uint32_t ns16550_baud(const struct ns16550 *u);
+
+/* Flow control by RTS and CTS; off after ns16550_init. */
+void ns16550_set_rtscts(struct ns16550 *u, bool on);
+
 /* "8250", "16450", "16550", "16550A". */
 const char *ns16550_kind_name(enum ns16550_kind kind);
 
@@ -82,6 +106,9 @@ bool ns16550_put(struct ns16550 *u, uint8_t byte);
 
 /* Sends size bytes; returns how many were not dropped. */
 size_t ns16550_put_bytes(struct ns16550 *u, const void *bytes, size_t size);
+
+/* True when the last bit of what was given to the transmitter has left; receives meanwhile. */
+bool ns16550_sent_all(struct ns16550 *u);
 
 /*
  * Moves what has been received into the ring. Returns how many bytes, breaks and errors there were

@@ -62,13 +62,14 @@ static bool place_is_sane(const struct ns16550_place *at)
     return at->base != 0 && at->width <= at->stride && at->base % at->width == 0;
 }
 
-/* The divisor for baud, or 0 when there is none within the tolerance. */
-static uint16_t find_divisor(uint32_t baud, uint32_t clock_hz)
+uint16_t ns16550_divisor(uint64_t baud, uint32_t clock_hz)
 {
     uint32_t fastest = clock_hz / 16;
-    uint64_t divisor = ((uint64_t)fastest + baud / 2) / baud;
-    uint64_t asked, error;
+    uint64_t divisor, asked, error;
 
+    if (baud == 0 || baud > UINT32_MAX)
+        return 0;
+    divisor = (fastest + baud / 2) / baud;
     if (divisor == 0 || divisor > 0xffff)
         return 0;
     asked = divisor * baud; /* compared at the generator's side: no rounding */
@@ -145,14 +146,20 @@ static enum ns16550_kind find_kind(const struct ns16550_place *at)
     return has_scratch(at) ? NS16550_KIND_16450 : NS16550_KIND_8250;
 }
 
-static void set_line(const struct ns16550_place *at, uint16_t divisor, enum ns16550_kind kind)
+static void set_divisor(struct ns16550 *u, uint16_t divisor)
+{
+    u->divisor = divisor;
+    u->tx_polls = TX_POLLS + (uint32_t)divisor * TX_POLLS_PER_DIVISOR;
+    ns16550_write(&u->at, NS16550_LCR, NS16550_LCR_8N1 | NS16550_LCR_DLAB);
+    ns16550_write(&u->at, NS16550_DLL, (uint8_t)divisor);
+    ns16550_write(&u->at, NS16550_DLM, (uint8_t)(divisor >> 8));
+    ns16550_write(&u->at, NS16550_LCR, NS16550_LCR_8N1);
+}
+
+static void set_line(const struct ns16550_place *at, enum ns16550_kind kind)
 {
     uint8_t fcr = NS16550_FCR_ENABLE | NS16550_FCR_CLEAR_RX | NS16550_FCR_CLEAR_TX;
 
-    ns16550_write(at, NS16550_LCR, NS16550_LCR_8N1 | NS16550_LCR_DLAB);
-    ns16550_write(at, NS16550_DLL, (uint8_t)divisor);
-    ns16550_write(at, NS16550_DLM, (uint8_t)(divisor >> 8));
-    ns16550_write(at, NS16550_LCR, NS16550_LCR_8N1);
     ns16550_write(at, NS16550_FCR, kind == NS16550_KIND_16550A ? fcr : 0);
     ns16550_write(at, NS16550_MCR, NS16550_MCR_DTR | NS16550_MCR_RTS | NS16550_MCR_OUT2);
 }
@@ -176,7 +183,7 @@ enum hv_status ns16550_init(struct ns16550 *u, const struct ns16550_place *at, u
 
     if (baud == 0 || !place_is_sane(at))
         return HV_EINVAL;
-    divisor = find_divisor(baud, clock_hz);
+    divisor = ns16550_divisor(baud, clock_hz);
     if (divisor == 0)
         return HV_ENOTSUP;
     if (!answers(at))
@@ -184,12 +191,29 @@ enum hv_status ns16550_init(struct ns16550 *u, const struct ns16550_place *at, u
 
     memset(u, 0, sizeof(*u));
     u->at = *at;
-    u->divisor = divisor;
+    u->clock_hz = clock_hz;
     u->kind = find_kind(at);
     u->tx_depth = u->kind == NS16550_KIND_16550A ? NS16550_FIFO_DEPTH : 1;
-    u->tx_polls = TX_POLLS + (uint32_t)divisor * TX_POLLS_PER_DIVISOR;
     ring_init(&u->rx, u->rx_data, NS16550_RX_SIZE);
-    set_line(at, divisor, u->kind);
+    set_divisor(u, divisor);
+    set_line(at, u->kind);
     flush(at);
     return HV_OK;
+}
+
+enum hv_status ns16550_set_baud(struct ns16550 *u, uint32_t baud)
+{
+    uint16_t divisor = ns16550_divisor(baud, u->clock_hz);
+
+    if (divisor == 0)
+        return HV_ENOTSUP;
+    for (uint32_t i = 0; i < u->tx_polls && !ns16550_sent_all(u); i++)
+        cpu_pause();
+    set_divisor(u, divisor);
+    return HV_OK;
+}
+
+uint32_t ns16550_baud(const struct ns16550 *u)
+{
+    return u->clock_hz / 16 / u->divisor;
 }

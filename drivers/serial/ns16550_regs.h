@@ -55,7 +55,7 @@ enum {
     NS16550_LSR_THR_EMPTY = 0x20, /* with FIFOs: the whole transmit FIFO is */
     NS16550_LSR_TX_IDLE = 0x40,   /* and the last bit has left */
 
-    NS16550_MSR_CTS = 0x10, /* in loopback: RTS */
+    NS16550_MSR_CTS = 0x10, /* the other side takes bytes; in loopback: RTS */
     NS16550_MSR_DSR = 0x20, /* DTR */
     NS16550_MSR_RI = 0x40,  /* OUT1 */
     NS16550_MSR_DCD = 0x80, /* OUT2 */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "boot/options.h"
+#include "drivers/serial/ns16550.h"
 #include "hv/compiler.h"
 
 static void require(bool good)
@@ -26,7 +27,7 @@ static void check_errors(const struct boot_option_errors *errors)
 
 static void check_options(const struct boot_options *o, bool have_module)
 {
-    require(boot_baud_divisor(o->gdb.baud) == o->gdb.divisor && o->gdb.divisor != 0);
+    require(ns16550_divisor(o->gdb.baud, o->gdb.clock) != 0);
     if (o->gdb.kind == BOOT_GDB_PORT)
         require(o->gdb.address != 0 && o->gdb.address <= 0xfff8 && o->gdb.stride == 1);
     if (o->gdb.kind == BOOT_GDB_MMIO)

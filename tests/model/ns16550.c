@@ -130,7 +130,7 @@ static uint8_t modem_status(void)
     uint8_t mcr = model_uart.mcr;
 
     if (!(mcr & 0x10))
-        return 0xb0; /* a cable with everything on it */
+        return model_uart.cts_off ? 0xa0 : 0xb0; /* a cable with everything on it */
     return (uint8_t)((mcr & 0x0c) << 4 | (mcr & 0x02) << 3 | (mcr & 0x01) << 5);
 }
 

@@ -33,6 +33,7 @@ struct model_uart {
     unsigned stride;
     unsigned width;      /* of an access; any other aborts the test */
     unsigned char_ticks; /* of a character on the line */
+    bool cts_off;        /* the other side takes no bytes */
     bool tx_dead;        /* never sends: a line whose other side holds us back */
 
     /* What went out. */

@@ -117,6 +117,55 @@ static void test_full_duplex_without_fifo(void **state)
     full_duplex(MODEL_UART_16550, 8);
 }
 
+/* CTS off holds every byte back, also those that the FIFO has room for. */
+static void test_cts(void **state)
+{
+    (void)state;
+    start(MODEL_UART_16550A, CHAR_TICKS);
+    uart.tx_polls = 50;
+    model_uart.cts_off = true;
+    assert_true(ns16550_put(&uart, 'a')); /* without flow control nobody looks */
+    ns16550_set_rtscts(&uart, true);
+    model_uart_ticks(2 * CHAR_TICKS);
+    assert_false(ns16550_put(&uart, 'b'));
+    assert_int_equal(uart.stats.tx_timeouts, 1);
+    assert_int_equal(uart.stats.tx_dropped, 1);
+    model_uart.cts_off = false;
+    assert_true(ns16550_put(&uart, 'c'));
+    model_uart.cts_off = true; /* amid a burst */
+    assert_false(ns16550_put(&uart, 'd'));
+    model_uart.cts_off = false;
+    assert_true(ns16550_put(&uart, 'e'));
+    model_uart_ticks(20 * CHAR_TICKS);
+    assert_int_equal(model_uart.sent, 3);
+    assert_memory_equal(model_uart.out, "ace", 3);
+}
+
+/* RTS goes off before the ring is full and on again when it is nearly empty. */
+static void test_rts(void **state)
+{
+    static uint8_t flood[NS16550_RX_SIZE];
+    unsigned got = 0;
+
+    (void)state;
+    start(MODEL_UART_16550A, CHAR_TICKS);
+    memset(flood, 'x', sizeof(flood));
+    model_uart_line_in(flood, NS16550_RX_SIZE * 3 / 4 + 16);
+    while (ns16550_poll(&uart))
+        ;
+    assert_int_equal(model_uart.mcr, 0x0b); /* without flow control it stays on */
+    ns16550_set_rtscts(&uart, true);
+    model_uart_line_in("y", 1);
+    while (model_uart_line_left() || ns16550_poll(&uart))
+        ns16550_poll(&uart);
+    assert_int_equal(model_uart.mcr, 0x09);
+    while (model_uart.mcr == 0x09 && ns16550_get(&uart) >= 0)
+        got++;
+    assert_int_equal(model_uart.mcr, 0x0b);
+    assert_in_range(got, NS16550_RX_SIZE / 2, NS16550_RX_SIZE / 2 + 32);
+    assert_int_equal(uart.stats.ring_overflow, 0);
+}
+
 static void test_get_when_empty(void **state)
 {
     (void)state;
@@ -382,6 +431,8 @@ int main(void)
         cmocka_unit_test(test_burst_fills_fifo),
         cmocka_unit_test(test_full_duplex_16550a),
         cmocka_unit_test(test_full_duplex_without_fifo),
+        cmocka_unit_test(test_cts),
+        cmocka_unit_test(test_rts),
         cmocka_unit_test(test_get_when_empty),
         cmocka_unit_test(test_byte_ff_survives),
         cmocka_unit_test(test_break_is_an_event),

@@ -135,6 +135,59 @@ static void test_other_clock(void **state)
     assert_int_equal(ns16550_init(&uart, &at, 115200, 0), HV_ENOTSUP);
 }
 
+/* A fast clock's fastest rates; and those between two divisors. */
+static void test_fast_clocks(void **state)
+{
+    (void)state;
+    assert_int_equal(ns16550_divisor(1500000, 24000000), 1);
+    assert_int_equal(ns16550_divisor(3000000, 48000000), 1);
+    assert_int_equal(ns16550_divisor(115200, 48000000), 26); /* 0.16 % off */
+    assert_int_equal(ns16550_divisor(921600, 62500000), 0);  /* 5.9 % */
+    assert_int_equal(ns16550_divisor(4000000, 64000000), 1);
+    assert_int_equal(ns16550_divisor(UINT32_MAX / 16, UINT32_MAX), 1);
+    assert_int_equal(ns16550_divisor(0, 24000000), 0);
+    assert_int_equal(ns16550_divisor(UINT64_MAX, 24000000), 0);
+    assert_int_equal(ns16550_divisor(1ULL << 32 | 115200, 1843200), 0);
+}
+
+/* The last bytes leave at the old speed; what came at it is kept. */
+static void test_set_baud(void **state)
+{
+    size_t i;
+
+    (void)state;
+    assert_int_equal(init_at(MODEL_UART_16550A, 115200), HV_OK);
+    ns16550_irq_enable(&uart);
+    ns16550_put_bytes(&uart, "at the old speed", 16);
+    model_uart_line_in("+", 1);
+    model_uart.trace_count = 0;
+    assert_int_equal(ns16550_set_baud(&uart, 57600), HV_OK);
+    assert_int_equal(model_uart.divisor, 2);
+    assert_int_equal(model_uart.lcr, 0x03);
+    assert_int_equal(ns16550_baud(&uart), 57600);
+    for (i = 0; !model_uart.trace[i].write; i++)
+        assert_int_equal(model_uart.trace[i].reg == 5 || model_uart.trace[i].reg == 0, 1);
+    assert_true(i > 100); /* the 16 bytes had left before the first register was written */
+    assert_int_equal(model_uart.sent, 16);
+    assert_int_equal(ns16550_get(&uart), '+');
+    assert_int_equal(model_uart.ier, 5); /* not the divisor's */
+}
+
+static void test_set_baud_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(init_at(MODEL_UART_16550A, 115200), HV_OK);
+    model_uart.trace_count = 0;
+    assert_int_equal(ns16550_set_baud(&uart, 230400), HV_ENOTSUP);
+    assert_int_equal(ns16550_set_baud(&uart, 0), HV_ENOTSUP);
+    assert_int_equal(model_uart.trace_count, 0);
+    assert_int_equal(ns16550_baud(&uart), 115200);
+    model_uart.tx_dead = true; /* a line that is held back does not hold us */
+    ns16550_put(&uart, 'x');
+    assert_int_equal(ns16550_set_baud(&uart, 9600), HV_OK);
+    assert_int_equal(model_uart.divisor, 12);
+}
+
 static void test_refused_places(void **state)
 {
     static const struct ns16550_place rows[] = {
@@ -230,7 +283,8 @@ int main(void)
         cmocka_unit_test(test_divisors),      cmocka_unit_test(test_refused_bauds),
         cmocka_unit_test(test_other_clock),   cmocka_unit_test(test_refused_places),
         cmocka_unit_test(test_memory_mapped), cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_com_ports),
+        cmocka_unit_test(test_com_ports),     cmocka_unit_test(test_fast_clocks),
+        cmocka_unit_test(test_set_baud),      cmocka_unit_test(test_set_baud_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@ static void test_defaults(void **state)
     assert_int_equal(options.gdb.address, 0x3f8);
     assert_int_equal(options.gdb.stride, 1);
     assert_int_equal(options.gdb.baud, 115200);
-    assert_int_equal(options.gdb.divisor, 1);
+    assert_int_equal(options.gdb.clock, 1843200);
+    assert_false(options.gdb.rtscts);
     assert_int_equal(options.guest.kind, BOOT_GUEST_MODULE);
     assert_int_equal(options.stop, BOOT_STOP_ENTRY);
     assert_int_equal(options.console.kind, BOOT_CONSOLE_VGA);
@@ -64,24 +65,23 @@ static void test_gdb(void **state)
         assert_int_equal(options.gdb.kind, BOOT_GDB_PORT);
         assert_int_equal(options.gdb.com, i + 1);
         assert_int_equal(options.gdb.address, ports[i]);
-        assert_int_equal(options.gdb.divisor, 12);
         assert_int_equal(options.gdb.baud, 9600);
     }
     assert_int_equal(good("gdb=io:0xe000")->gdb.address, 0xe000);
     assert_int_equal(options.gdb.kind, BOOT_GDB_PORT);
     assert_int_equal(options.gdb.com, 0);
     assert_int_equal(good("gdb=io:1000,57600")->gdb.address, 1000);
-    assert_int_equal(options.gdb.divisor, 2);
+    assert_int_equal(options.gdb.baud, 57600);
     assert_int_equal(good("gdb=io:0xfff8")->gdb.address, 0xfff8);
     assert_int_equal(good("gdb=mmio:0xfe031000")->gdb.address, 0xfe031000);
     assert_int_equal(options.gdb.kind, BOOT_GDB_MMIO);
     assert_int_equal(options.gdb.stride, 1);
     assert_int_equal(good("gdb=mmio:0xfe031000:4,38400")->gdb.stride, 4);
-    assert_int_equal(options.gdb.divisor, 3);
+    assert_int_equal(options.gdb.baud, 38400);
     assert_int_equal(good("gdb=mmio:0xfe031000:2")->gdb.stride, 2);
     assert_int_equal(good("gdb=mmio:0xfe031000:8")->gdb.stride, 8);
     assert_int_equal(good("gdb=auto,19200")->gdb.kind, BOOT_GDB_AUTO);
-    assert_int_equal(options.gdb.divisor, 6);
+    assert_int_equal(options.gdb.baud, 19200);
     assert_int_equal(good("gdb=none")->gdb.kind, BOOT_GDB_NONE);
 }
 
@@ -90,7 +90,7 @@ static void test_gdb_refused(void **state)
     (void)state;
     assert_string_equal(bad("gdb=com9"),
                         "gdb=com9: no such port; use com1..com4, io:PORT, mmio:ADDR[:STRIDE], auto "
-                        "or none; ,BAUD may follow");
+                        "or none; ,BAUD ,clock=HZ and ,rtscts may follow");
     assert_int_equal(options.gdb.com, 1); /* as it was */
     assert_non_null(strstr(bad("gdb="), "gdb=: no such port"));
     assert_non_null(strstr(bad("gdb"), "gdb: a value is missing; use com1"));
@@ -113,46 +113,39 @@ static void test_gdb_refused(void **state)
     assert_non_null(strstr(bad("gdb=mmio:0x1000:"), "the stride is not"));
     assert_non_null(strstr(bad("gdb=com1,"), "the baud rate is not a number"));
     assert_non_null(strstr(bad("gdb=com1,fast"), "the baud rate is not a number"));
-    assert_non_null(strstr(bad("gdb=com1,100000"), "gdb=com1,100000: no 16550 makes"));
-    assert_non_null(strstr(bad("gdb=com1,0"), "no 16550 makes"));
+    assert_non_null(strstr(bad("gdb=com1,100000"), "gdb=com1,100000: no whole divisor"));
+    assert_non_null(strstr(bad("gdb=com1,0"), "no whole divisor"));
 }
 
-static void test_baud(void **state)
+/* How fast, and how the other side is held back. */
+static void test_gdb_line(void **state)
 {
     (void)state;
-    assert_int_equal(boot_baud_divisor(115200), 1);
-    assert_int_equal(boot_baud_divisor(118000), 1); /* 2.4 % */
-    assert_int_equal(boot_baud_divisor(112000), 1); /* 2.9 % */
-    assert_int_equal(boot_baud_divisor(119000), 0); /* 3.2 % */
-    assert_int_equal(boot_baud_divisor(111000), 0);
-    assert_int_equal(boot_baud_divisor(230400), 0);
-    assert_int_equal(boot_baud_divisor(57600), 2);
-    assert_int_equal(boot_baud_divisor(28800), 4);
-    assert_int_equal(boot_baud_divisor(14400), 8);
-    assert_int_equal(boot_baud_divisor(31250), 0); /* MIDI: 3.7 gives 7.8 % off */
-    assert_int_equal(boot_baud_divisor(2400), 48);
-    assert_int_equal(boot_baud_divisor(110), 1047);
-    assert_int_equal(boot_baud_divisor(50), 2304);
-    assert_int_equal(boot_baud_divisor(2), 57600);
-    assert_int_equal(boot_baud_divisor(1), 0);
-    assert_int_equal(boot_baud_divisor(0), 0);
-    assert_int_equal(boot_baud_divisor(UINT64_MAX), 0);
-    assert_int_equal(boot_baud_divisor(UINT64_MAX / 2 + 1), 0);
-    /* By the definition, for every divisor's neighbourhood. */
-    for (unsigned baud = 2; baud < 130000; baud += 7) {
-        unsigned d = boot_baud_divisor(baud);
-        double best = 1;
-
-        for (unsigned t = 115200 / baud > 0 ? 115200 / baud : 1; t <= 115200 / baud + 1; t++) {
-            double off = 115200.0 / t / baud - 1;
-
-            best = (off < 0 ? -off : off) < best ? (off < 0 ? -off : off) : best;
-        }
-        if (best < 0.0299)
-            assert_true(d != 0);
-        if (best > 0.0301)
-            assert_int_equal(d, 0);
-    }
+    good("gdb=com2,1500000,clock=24000000,rtscts");
+    assert_int_equal(options.gdb.com, 2);
+    assert_int_equal(options.gdb.baud, 1500000);
+    assert_int_equal(options.gdb.clock, 24000000);
+    assert_true(options.gdb.rtscts);
+    good("gdb=mmio:0xfe031000:4,rtscts,clock=0x2a30000,921600"); /* in any order */
+    assert_int_equal(options.gdb.stride, 4);
+    assert_int_equal(options.gdb.baud, 921600);
+    assert_int_equal(options.gdb.clock, 44236800);
+    good("gdb=com1,rtscts");
+    assert_int_equal(options.gdb.baud, 115200);
+    assert_int_equal(options.gdb.clock, 1843200);
+    assert_true(options.gdb.rtscts);
+    good("gdb=com1,9600");
+    assert_false(options.gdb.rtscts);
+    assert_non_null(strstr(bad("gdb=com1,1500000"), "no whole divisor"));
+    assert_non_null(strstr(bad("gdb=com1,clock=0"), "the clock is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,clock=15"), "the clock is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,clock="), "the clock is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,clock=0x100000000"), "the clock is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,921600,clock=62500000"), "no whole divisor"));
+    assert_non_null(strstr(bad("gdb=com1,9600,"), "the baud rate is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,rts"), "the baud rate is not a number"));
+    assert_non_null(strstr(bad("gdb=com1,18446744073709551615"), "no whole divisor"));
+    assert_int_equal(options.gdb.baud, 115200);
 }
 
 static void test_guest(void **state)
@@ -302,7 +295,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_gdb),
         cmocka_unit_test(test_gdb_refused),
-        cmocka_unit_test(test_baud),
+        cmocka_unit_test(test_gdb_line),
         cmocka_unit_test(test_guest),
         cmocka_unit_test(test_guest_without_module),
         cmocka_unit_test(test_the_rest),
