@@ -38,6 +38,11 @@ static int get(void)
     return byte == NS16550_EMPTY ? LINK_EMPTY : byte == NS16550_BREAK ? LINK_BREAK : byte;
 }
 
+static bool waits(void)
+{
+    return ns16550_waits(&uart);
+}
+
 static void put(const char *bytes, size_t size)
 {
     ns16550_put_bytes(&uart, bytes, size);
@@ -60,6 +65,7 @@ static const struct debug_link uart_link = {
     .hush = hush,
     .poll = poll,
     .get = get,
+    .waits = waits,
     .put = put,
     .describe = describe,
 };

@@ -75,6 +75,12 @@ bool line_heard(const struct vcpu *v)
     return v->number == LINE_CPU && debug.line_heard;
 }
 
+bool line_waits(void)
+{
+    debug.config->link->poll();
+    return debug.config->link->waits();
+}
+
 void line_feed_stub(void)
 {
     const struct debug_link *link = debug.config->link;

@@ -22,6 +22,9 @@ void line_sort_nmi(struct vcpu *v, bool exited);
 /* True when something came over the line that nobody has looked at. */
 bool line_heard(const struct vcpu *v);
 
+/* For who holds: true when there is something on the line that the stub has not been given. */
+bool line_waits(void);
+
 /* For who holds: gives the stub what has come. A BREAK is a Ctrl-C. */
 void line_feed_stub(void);
 

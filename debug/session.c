@@ -117,6 +117,16 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
     return true;
 }
 
+/* A step within the range that gdb named: it wants to hear of the last one only. */
+static bool is_amid_range(struct vcpu *v)
+{
+    const struct debug_cpu *cpu = cpu_of(v);
+    gva_t rip = vcpu_linear_rip(v);
+
+    return cpu->event.kind == EVENT_STEP && !cpu->event.hits && rip >= cpu->range_start &&
+           rip < cpu->range_end;
+}
+
 static void run(struct vcpu *v)
 {
     struct debug_cpu *cpu = cpu_of(v);
@@ -130,8 +140,8 @@ static void run(struct vcpu *v)
     cpu->leaving = cpu->leaving && exit.kind == HV_EXIT_NMI;
     if (exit.kind == HV_EXIT_NMI)
         line_sort_nmi(v, true);
-    else if (exit.kind != HV_EXIT_NONE)
-        judge_exit(v, &exit, &cpu->event);
+    else if (exit.kind != HV_EXIT_NONE && judge_exit(v, &exit, &cpu->event) && is_amid_range(v))
+        note(v, EVENT_NONE);
 }
 
 /* All CPUs stand: the stub talks until it lets them go. */

@@ -16,7 +16,8 @@ struct debug_link {
     void (*listen)(void);      /* last thing before the guest runs: interrupts on */
     void (*hush)(void);        /* the guest has stopped: interrupts off */
     void (*poll)(void);
-    int (*get)(void); /* a byte, LINK_BREAK or LINK_EMPTY; never waits */
+    int (*get)(void);    /* a byte, LINK_BREAK or LINK_EMPTY; never waits */
+    bool (*waits)(void); /* true when get() would have something */
     void (*put)(const char *bytes, size_t size);
     size_t (*describe)(char *text, size_t size); /* a line for `monitor version` */
 };

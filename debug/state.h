@@ -10,9 +10,10 @@
 /* Each CPU's own; others look and write only while it stands. */
 struct debug_cpu {
     enum gdb_action action;
-    struct debug_event event; /* to be told */
-    bool leaving;             /* the user was told of a stop, and it has not moved since, */
-    gva_t stopped_at;         /* from here */
+    gva_t range_start, range_end; /* GDB_STEP: steps that end in there are not told */
+    struct debug_event event;     /* to be told */
+    bool leaving;                 /* the user was told of a stop, and it has not moved since, */
+    gva_t stopped_at;             /* from here */
 };
 
 /* Belongs to who holds all CPUs (core/park.h). */

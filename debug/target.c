@@ -2,6 +2,7 @@
 #include "core/ipi.h"
 #include "core/machine.h"
 #include "debug/breakpoints.h"
+#include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -113,14 +114,25 @@ void debug_remove_all(void)
 
 static void resume_begin(enum gdb_action others)
 {
-    for (unsigned i = 0; i < HV_MAX_CPUS; i++)
+    for (unsigned i = 0; i < HV_MAX_CPUS; i++) {
         debug.cpus[i].action = others;
+        debug.cpus[i].range_start = debug.cpus[i].range_end = 0;
+    }
 }
 
 static void resume_thread(unsigned thread, enum gdb_action action)
 {
     if (thread >= 1 && thread <= HV_MAX_CPUS)
         debug.cpus[thread - 1].action = action;
+}
+
+static void resume_range(unsigned thread, gva_t start, gva_t end)
+{
+    struct debug_cpu *cpu = &debug.cpus[thread - 1];
+
+    cpu->action = GDB_STEP;
+    cpu->range_start = start;
+    cpu->range_end = end;
 }
 
 static void resume(void)
@@ -168,10 +180,12 @@ const struct gdb_target debug_target = {
     .description = registers_description,
     .mem_read = mem_read,
     .mem_write = mem_write,
+    .line_waits = line_waits,
     .break_insert = break_insert,
     .break_remove = break_remove,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
+    .resume_range = resume_range,
     .resume = resume,
     .set_pc = set_pc,
     .interrupt = interrupt,

@@ -1,6 +1,7 @@
 /* Parsing what follows a packet's name. */
 #include "gdbstub/internal.h"
 #include "lib/hex.h"
+#include "lib/string.h"
 
 bool args_at_end(const struct gdb_args *args)
 {
@@ -15,6 +16,16 @@ bool args_char(struct gdb_args *args, char c)
     return true;
 }
 
+bool args_text(struct gdb_args *args, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (args_left(args) < len || memcmp(args->p, text, len) != 0)
+        return false;
+    args->p += len;
+    return true;
+}
+
 bool args_number(struct gdb_args *args, uint64_t *value)
 {
     const char *p = args->p;
@@ -23,6 +34,11 @@ bool args_number(struct gdb_args *args, uint64_t *value)
         return false;
     args->p += p - args->p;
     return true;
+}
+
+bool args_range(struct gdb_args *args, gva_t *address, uint64_t *length)
+{
+    return args_number(args, address) && args_char(args, ',') && args_number(args, length);
 }
 
 bool args_thread(struct gdb_args *args, int *thread)

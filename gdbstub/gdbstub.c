@@ -30,6 +30,7 @@ static void begin_session(struct gdbstub *stub)
     stub->swbreak = false;
     stub->hwbreak = false;
     stub->stop_due = false;
+    stub->file_open = false;
     stub->thread_g = stub->stop.thread;
     stub->thread_c = GDB_THREAD_ANY;
     /* A breakpoint that the session before had set is none of this one's. */
@@ -215,6 +216,7 @@ static const struct {
     {"m", false, packet_read_memory},
     {"M", false, packet_write_memory_hex},
     {"X", false, packet_write_memory},
+    {"x", false, packet_read_binary},
     {"c", false, packet_continue},
     {"C", false, packet_continue_signal},
     {"s", false, packet_step},
@@ -222,6 +224,7 @@ static const struct {
     {"vCont?", true, packet_vcont_query},
     {"vCont", true, packet_vcont},
     {"vKill", true, packet_vkill},
+    {"vFile", true, packet_file},
     {"Z", false, packet_insert_break},
     {"z", false, packet_remove_break},
     {"H", false, packet_select_thread},
@@ -238,6 +241,8 @@ static const struct {
     {"qSymbol", true, packet_symbol},
     {"qXfer", true, packet_transfer},
     {"qRcmd", true, packet_monitor},
+    {"qCRC", true, packet_checksum},
+    {"qSearch", true, packet_search_memory},
 };
 
 static bool is_named(const struct gdbstub *stub, const char *name, bool word)

@@ -12,8 +12,11 @@
 
 #include "gdbstub/target.h"
 
-/* What goes in one packet between '$' and '#', and what qSupported's PacketSize says (hex 1000). */
-enum { GDBSTUB_PACKET_SIZE = 4096 };
+/*
+ * What goes in one packet between '$' and '#', and what qSupported's PacketSize says (hex 4000).
+ * Larger ones save nothing that can be measured (docs/protocol.md).
+ */
+enum { GDBSTUB_PACKET_SIZE = 16384 };
 
 /* Queues size bytes for the line; takes them all. */
 typedef void (*gdbstub_put_fn)(const char *bytes, size_t size);
@@ -52,6 +55,11 @@ struct gdbstub {
     unsigned thread_g;     /* chosen by Hg and by each stop, for registers and memory */
     unsigned thread_c;     /* chosen by Hc, for c and s; 0: all */
     struct gdb_stop stop;  /* the last one, for '?' */
+
+    /* vFile: see file_packets.c. */
+    bool file_open;
+    gva_t file_start;
+    uint64_t file_length;
 
     char in[GDBSTUB_PACKET_SIZE + 1];
     char out[GDBSTUB_PACKET_SIZE + 1];

@@ -10,6 +10,7 @@ enum gdb_error {
     GDB_ENOANNEX = 0, /* the number that the manual gives to an unknown annex of qXfer */
     GDB_ENOENT = 2,
     GDB_ESRCH = 3, /* no such thread */
+    GDB_EINTR = 4, /* something came over the line meanwhile */
     GDB_EFAULT = 14,
     GDB_EBUSY = 16,
     GDB_EINVAL = 22, /* malformed, or a value that makes no sense */
@@ -45,6 +46,10 @@ void reply_char(struct gdbstub *stub, char c);
 void reply_text(struct gdbstub *stub, const char *text);
 void reply_hex(struct gdbstub *stub, const void *bytes, size_t size);
 void reply_number(struct gdbstub *stub, uint64_t value);
+/* A byte of binary data, escaped where it must be; false when it does not fit. */
+bool reply_binary(struct gdbstub *stub, char c);
+/* Memory of the thread Hg chose, in binary: what is mapped and fits. Returns how many bytes. */
+size_t reply_memory(struct gdbstub *stub, gva_t address, uint64_t length);
 /* A register of the thread Hg chose, as `g` and `p` have it; x digits when it cannot be read. */
 void reply_register(struct gdbstub *stub, unsigned number, size_t size);
 /* reply.c: these replace what is in out[], and return true as packet functions do. */
@@ -55,6 +60,10 @@ bool reply_status(struct gdbstub *stub, enum hv_status status);
 
 /* args.c: each takes what it names and moves args->p behind it, or returns false. */
 bool args_char(struct gdb_args *args, char c);
+/* True when args begin with text. */
+bool args_text(struct gdb_args *args, const char *text);
+/* `ADDRESS,LENGTH`. */
+bool args_range(struct gdb_args *args, gva_t *address, uint64_t *length);
 bool args_number(struct gdb_args *args, uint64_t *value);
 /* A thread id: GDB_THREAD_ALL, GDB_THREAD_ANY or a positive number of any thread. */
 bool args_thread(struct gdb_args *args, int *thread);
@@ -62,6 +71,14 @@ bool args_at_end(const struct gdb_args *args);
 static inline size_t args_left(const struct gdb_args *args)
 {
     return (size_t)(args->end - args->p);
+}
+
+/* Bytes from address to the end of the address space, when they are fewer than length. */
+static inline uint64_t clip_range(gva_t address, uint64_t length)
+{
+    uint64_t left = 0 - address;
+
+    return address != 0 && left < length ? left : length;
 }
 
 /* True for a thread that exists. */
@@ -78,6 +95,11 @@ bool packet_write_memory_hex(struct gdbstub *stub, struct gdb_args *args); /* M 
 bool packet_write_memory(struct gdbstub *stub, struct gdb_args *args);     /* X */
 bool packet_insert_break(struct gdbstub *stub, struct gdb_args *args);     /* Z */
 bool packet_remove_break(struct gdbstub *stub, struct gdb_args *args);     /* z */
+
+bool packet_read_binary(struct gdbstub *stub, struct gdb_args *args);   /* x */
+bool packet_checksum(struct gdbstub *stub, struct gdb_args *args);      /* qCRC */
+bool packet_search_memory(struct gdbstub *stub, struct gdb_args *args); /* qSearch */
+bool packet_file(struct gdbstub *stub, struct gdb_args *args);          /* vFile */
 
 bool packet_continue(struct gdbstub *stub, struct gdb_args *args);        /* c */
 bool packet_continue_signal(struct gdbstub *stub, struct gdb_args *args); /* C */

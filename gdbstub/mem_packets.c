@@ -2,20 +2,6 @@
 #include "gdbstub/internal.h"
 #include "lib/hex.h"
 
-/* `ADDRESS,LENGTH`. */
-static bool args_range(struct gdb_args *args, gva_t *address, uint64_t *length)
-{
-    return args_number(args, address) && args_char(args, ',') && args_number(args, length);
-}
-
-/* Bytes from address to the end of the address space, when they are fewer than length. */
-static size_t clip(gva_t address, uint64_t length)
-{
-    uint64_t left = 0 - address;
-
-    return address != 0 && left < length ? left : length;
-}
-
 /* m: as much as is mapped and fits in a reply; an error when that is nothing. */
 bool packet_read_memory(struct gdbstub *stub, struct gdb_args *args)
 {
@@ -27,7 +13,7 @@ bool packet_read_memory(struct gdbstub *stub, struct gdb_args *args)
 
     if (!args_range(args, &address, &length) || !args_at_end(args) || length == 0)
         return reply_error(stub, GDB_EINVAL);
-    length = clip(address, HV_MIN(length, MOST));
+    length = clip_range(address, HV_MIN(length, MOST));
     /* The bytes are read to where the last of their digits will be: hex_encode() allows it. */
     raw = stub->out + length;
     done = stub->target->mem_read(stub->thread_g, address, raw, length);
@@ -43,7 +29,7 @@ static bool write_memory(struct gdbstub *stub, gva_t address, const char *data, 
 
     if (length == 0)
         return reply_ok(stub);
-    if (clip(address, length) == length)
+    if (clip_range(address, length) == length)
         done = stub->target->mem_write(stub->thread_g, address, data, length);
     return done == length ? reply_ok(stub) : reply_error(stub, GDB_EFAULT);
 }

@@ -33,7 +33,7 @@ bool packet_supported(struct gdbstub *stub, struct gdb_args *args)
     }
     reply_text(stub, "PacketSize=");
     reply_number(stub, GDBSTUB_PACKET_SIZE);
-    reply_text(stub, ";swbreak+;hwbreak+;vContSupported+;qXfer:features:read+");
+    reply_text(stub, ";swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;binary-upload+");
     return true;
 }
 
@@ -109,32 +109,6 @@ bool packet_symbol(struct gdbstub *stub, struct gdb_args *args)
     return reply_ok(stub);
 }
 
-/* A byte of binary data; false when it does not fit. '*' would begin a run. */
-static bool put_binary(struct gdbstub *stub, char c)
-{
-    bool escaped = memchr("#$}*", c, 4) != NULL;
-
-    if (stub->out_len + (escaped ? 2 : 1) > GDBSTUB_PACKET_SIZE)
-        return false;
-    if (escaped) {
-        reply_char(stub, '}');
-        c ^= 0x20;
-    }
-    reply_char(stub, c);
-    return true;
-}
-
-/* Skips text if args begin with it. */
-static bool args_text(struct gdb_args *args, const char *text)
-{
-    size_t len = strlen(text);
-
-    if (args_left(args) < len || memcmp(args->p, text, len) != 0)
-        return false;
-    args->p += len;
-    return true;
-}
-
 /* qXfer:features:read:target.xml:OFFSET,LENGTH: `m` and a part of it, or `l` and the last. */
 bool packet_transfer(struct gdbstub *stub, struct gdb_args *args)
 {
@@ -151,7 +125,7 @@ bool packet_transfer(struct gdbstub *stub, struct gdb_args *args)
         !args_at_end(args) || offset > size)
         return reply_error(stub, GDB_EINVAL);
     reply_char(stub, 'm');
-    while (offset < size && length > 0 && put_binary(stub, xml[offset])) {
+    while (offset < size && length > 0 && reply_binary(stub, xml[offset])) {
         offset++;
         length--;
     }

@@ -22,6 +22,40 @@ void reply_hex(struct gdbstub *stub, const void *bytes, size_t size)
     stub->out_len += hex_encode(stub->out + stub->out_len, bytes, size < room ? size : room);
 }
 
+bool reply_binary(struct gdbstub *stub, char c)
+{
+    bool escaped = memchr("#$}*", c, 4) != NULL;
+
+    if (stub->out_len + (escaped ? 2 : 1) > GDBSTUB_PACKET_SIZE)
+        return false;
+    if (escaped) {
+        reply_char(stub, '}');
+        c ^= 0x20;
+    }
+    reply_char(stub, c);
+    return true;
+}
+
+size_t reply_memory(struct gdbstub *stub, gva_t address, uint64_t length)
+{
+    char piece[256];
+    size_t done = 0;
+
+    while (done < length) {
+        size_t size = HV_MIN(length - done, sizeof(piece));
+        size_t read = stub->target->mem_read(stub->thread_g, address + done, piece, size);
+
+        for (size_t i = 0; i < read; i++) {
+            if (!reply_binary(stub, piece[i]))
+                return done;
+            done++;
+        }
+        if (read < size)
+            break;
+    }
+    return done;
+}
+
 void reply_number(struct gdbstub *stub, uint64_t value)
 {
     char digits[16];

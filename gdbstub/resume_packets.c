@@ -77,63 +77,55 @@ bool packet_vcont_query(struct gdbstub *stub, struct gdb_args *args)
     if (!args_at_end(args))
         return reply_empty(stub);
     reply_text(stub, "vCont;c;C;s;S");
+    if (stub->target->resume_range != NULL)
+        reply_text(stub, ";r");
     return true;
 }
+
+struct action {
+    enum gdb_action what;
+    gva_t start, end; /* GDB_STEP: and again while the pc is in there */
+};
 
 /* What a vCont says, for each thread. */
 struct plan {
     bool said[HV_MAX_CPUS + 1]; /* by thread, which are numbered from 1 */
-    enum gdb_action action[HV_MAX_CPUS + 1];
+    struct action action[HV_MAX_CPUS + 1];
     bool others_said;
-    enum gdb_action others;
+    struct action others;
 };
 
-/* `c`, `s`, `CSS`, `SSS`. */
-static bool parse_action(struct gdb_args *args, enum gdb_action *action)
+/* `c`, `s`, `CSS`, `SSS`, `rSTART,END`. */
+static bool parse_action(const struct gdbstub *stub, struct gdb_args *args, struct action *action)
 {
-    bool with_signal;
-
-    if (args_at_end(args))
-        return false;
-    switch (*args->p++) {
-    case 'c':
-        *action = GDB_CONTINUE;
-        with_signal = false;
-        break;
-    case 's':
-        *action = GDB_STEP;
-        with_signal = false;
-        break;
-    case 'C':
-        *action = GDB_CONTINUE;
-        with_signal = true;
-        break;
-    case 'S':
-        *action = GDB_STEP;
-        with_signal = true;
-        break;
-    default:
-        return false;
-    }
-    return !with_signal || skip_signal(args);
+    *action = (struct action){.what = GDB_STEP};
+    if (args_char(args, 's'))
+        return true;
+    if (args_char(args, 'S'))
+        return skip_signal(args);
+    if (args_char(args, 'r'))
+        return stub->target->resume_range != NULL &&
+               args_range(args, &action->start, &action->end) && action->start <= action->end;
+    action->what = GDB_CONTINUE;
+    return args_char(args, 'c') || (args_char(args, 'C') && skip_signal(args));
 }
 
 /* Of several actions that fit a thread the leftmost counts. */
 static void note_action(struct plan *plan, const struct gdbstub *stub, int thread,
-                        enum gdb_action action)
+                        const struct action *action)
 {
     if (plan->others_said)
         return;
     if (thread == GDB_THREAD_ALL) {
         plan->others_said = true;
-        plan->others = action;
+        plan->others = *action;
         return;
     }
     if (thread == GDB_THREAD_ANY)
         thread = (int)stub->stop.thread;
     if (!plan->said[thread]) {
         plan->said[thread] = true;
-        plan->action[thread] = action;
+        plan->action[thread] = *action;
     }
 }
 
@@ -141,16 +133,16 @@ static void note_action(struct plan *plan, const struct gdbstub *stub, int threa
 static int parse_plan(struct plan *plan, const struct gdbstub *stub, struct gdb_args *args)
 {
     do {
-        enum gdb_action action;
+        struct action action;
         int thread = GDB_THREAD_ALL;
 
-        if (!args_char(args, ';') || !parse_action(args, &action))
+        if (!args_char(args, ';') || !parse_action(stub, args, &action))
             return GDB_EINVAL;
         if (args_char(args, ':') && !args_thread(args, &thread))
             return GDB_EINVAL;
         if (thread > 0 && (!gdbstub_has_thread(stub, thread) || thread > HV_MAX_CPUS))
             return GDB_ESRCH;
-        note_action(plan, stub, thread, action);
+        note_action(plan, stub, thread, &action);
     } while (!args_at_end(args));
     return 0;
 }
@@ -158,18 +150,23 @@ static int parse_plan(struct plan *plan, const struct gdbstub *stub, struct gdb_
 /* Threads that no action fits stay as they are, that is stopped. */
 bool packet_vcont(struct gdbstub *stub, struct gdb_args *args)
 {
+    const struct gdb_target *target = stub->target;
     struct plan plan;
     int error;
 
     memset(&plan, 0, sizeof(plan));
-    plan.others = GDB_HOLD;
+    plan.others.what = GDB_HOLD;
     error = parse_plan(&plan, stub, args);
     if (error != 0)
         return reply_error(stub, (enum gdb_error)error);
-    stub->target->resume_begin(plan.others);
-    for (unsigned thread = 1; thread <= HV_MAX_CPUS; thread++) {
-        if (plan.said[thread] && plan.action[thread] != plan.others)
-            stub->target->resume_thread(thread, plan.action[thread]);
+    target->resume_begin(plan.others.what);
+    for (int thread = 1; gdbstub_has_thread(stub, thread) && thread <= HV_MAX_CPUS; thread++) {
+        const struct action *action = plan.said[thread] ? &plan.action[thread] : &plan.others;
+
+        if (action->what != plan.others.what)
+            target->resume_thread((unsigned)thread, action->what);
+        if (action->start < action->end)
+            target->resume_range((unsigned)thread, action->start, action->end);
     }
     resume(stub);
     return false;

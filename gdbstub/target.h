@@ -70,6 +70,12 @@ struct gdb_target {
     size_t (*mem_read)(unsigned thread, gva_t address, void *buf, size_t size);
     size_t (*mem_write)(unsigned thread, gva_t address, const void *buf, size_t size);
 
+    /*
+     * True when something has come over the line that the stub was not given yet: what takes long
+     * (a search, a checksum) then ends. Optional.
+     */
+    bool (*line_waits)(void);
+
     /* Z and z: both idempotent. size: the packet's kind field. HV_ENOTSUP: an empty reply. */
     enum hv_status (*break_insert)(enum gdb_break_type type, gva_t address, uint64_t size);
     enum hv_status (*break_remove)(enum gdb_break_type type, gva_t address, uint64_t size);
@@ -81,6 +87,11 @@ struct gdb_target {
      */
     void (*resume_begin)(enum gdb_action others);
     void (*resume_thread)(unsigned thread, enum gdb_action action);
+    /*
+     * As resume_thread with GDB_STEP, again and again while the thread's pc is at or above start
+     * and below end; whatever else stops it ends that. Optional: vCont's `r`.
+     */
+    void (*resume_range)(unsigned thread, gva_t start, gva_t end);
     void (*resume)(void);
     void (*set_pc)(unsigned thread, uint64_t pc); /* for `c ADDR` and `s ADDR` */
     /* Ctrl-C while running: asks for a stop; gdbstub_stopped() follows. */

@@ -159,6 +159,11 @@ int ns16550_get(struct ns16550 *u)
     return ring_get(&u->rx) == ESCAPED_BYTE ? ESCAPE : NS16550_BREAK;
 }
 
+bool ns16550_waits(const struct ns16550 *u)
+{
+    return ring_used(&u->rx) > 0;
+}
+
 void ns16550_irq_enable(struct ns16550 *u)
 {
     ns16550_write(&u->at, NS16550_IER, NS16550_IER_RX | NS16550_IER_LINE);

@@ -119,6 +119,9 @@ unsigned ns16550_poll(struct ns16550 *u);
 /* The oldest byte of the ring, NS16550_BREAK, or NS16550_EMPTY. Does not touch the UART. */
 int ns16550_get(struct ns16550 *u);
 
+/* True when ns16550_get() would not be NS16550_EMPTY. Does not touch the UART. */
+bool ns16550_waits(const struct ns16550 *u);
+
 /* Interrupt on received bytes, breaks and line errors. */
 void ns16550_irq_enable(struct ns16550 *u);
 

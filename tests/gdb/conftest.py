@@ -44,6 +44,7 @@ class Stub:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             timeout=timeout,
             check=False,
         )

@@ -125,3 +125,32 @@ def test_monitor(start):
 
 def test_monitor_without_a_command(start):
     assert "`monitor help` lists them" in start().gdb("monitor")
+
+
+def test_find_searches_at_the_other_end(start):
+    out = start().gdb(
+        "set var *(long*)0x6008 = 0x1122334455667788",
+        "set debug remote 1",
+        "find /g 0x4000, 0x7000, 0x1122334455667788",
+        "find 0x4000, +0x100, (char)1, (char)1, (char)1",
+        "find /b 0x9f00, 0xb000, 0xee",
+    )
+    assert "\n0x6008" in out and "1 pattern found." in out
+    assert "Pattern not found." in out
+    assert "Unable to access" in out or "E14" in out
+    assert "Sending packet: $m4" not in out
+
+
+def test_memory_as_a_file(start, tmp_path):
+    copy = tmp_path / "memory"
+    out = start().gdb(f"remote get mem/4000,1000 {copy}", f"remote get mem/a000,10 {tmp_path}/none",
+                      f"remote get /etc/passwd {tmp_path}/none")
+    expected = bytes((i * 7 + (i >> 8)) & 0xff for i in range(0x1000))
+    assert copy.read_bytes() == expected
+    assert "Remote I/O error" in out
+    assert "No such file" in out
+
+
+def test_checksum_by_gdb(start):
+    out = start().gdb("maintenance packet qCRC:4000,1000")
+    assert re.search(r'received: "C[0-9a-f]{1,8}"', out)

@@ -94,6 +94,11 @@ static inline int link_get(void)
     return byte == '!' ? LINK_BREAK : byte;
 }
 
+static inline bool link_waits(void)
+{
+    return pending[pending_at] != 0;
+}
+
 /* What the other end answers may not come as an interrupt: it would be taken for the guest's NMI.
  */
 static inline void link_put(const char *bytes, size_t size)
@@ -109,6 +114,7 @@ static const struct debug_link fake_link = {.interrupted = link_interrupted,
                                             .hush = link_hush,
                                             .poll = link_poll,
                                             .get = link_get,
+                                            .waits = link_waits,
                                             .put = link_put};
 
 #endif

@@ -196,6 +196,11 @@ static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t 
     return done;
 }
 
+static bool line_waits(void)
+{
+    return fake.patience != 0 && --fake.patience == 0;
+}
+
 /* ---- breakpoints --------------------------------------------------------------------------- */
 
 static struct fake_break *find_break(enum gdb_break_type type, gva_t address, uint64_t size)
@@ -317,6 +322,13 @@ static bool execute(unsigned thread)
     return false;
 }
 
+static bool is_in_range(unsigned thread)
+{
+    uint64_t pc = fake_get(thread, FAKE_RIP);
+
+    return pc >= fake.range_start[thread] && pc < fake.range_end[thread];
+}
+
 bool fake_run(unsigned count)
 {
     if (!fake.running)
@@ -329,7 +341,7 @@ bool fake_run(unsigned count)
                 continue;
             if (execute(thread))
                 return true;
-            if (fake.actions[thread] == GDB_STEP)
+            if (fake.actions[thread] == GDB_STEP && !is_in_range(thread))
                 return stop(thread, GDB_SIGTRAP, GDB_STOP_PLAIN, 0);
         }
     }
@@ -340,12 +352,22 @@ static void resume_begin(enum gdb_action others)
 {
     for (unsigned thread = 1; thread <= fake.threads; thread++)
         fake.actions[thread] = others;
+    memset(fake.range_start, 0, sizeof(fake.range_start));
+    memset(fake.range_end, 0, sizeof(fake.range_end));
 }
 
 static void resume_thread(unsigned thread, enum gdb_action action)
 {
     check_thread(thread);
     fake.actions[thread] = action;
+}
+
+static void resume_range(unsigned thread, gva_t start, gva_t end)
+{
+    check_thread(thread);
+    fake.actions[thread] = GDB_STEP;
+    fake.range_start[thread] = start;
+    fake.range_end[thread] = end;
 }
 
 static void resume(void)
@@ -438,10 +460,12 @@ struct gdb_target fake_target = {
     .description = description,
     .mem_read = mem_read,
     .mem_write = mem_write,
+    .line_waits = line_waits,
     .break_insert = break_insert,
     .break_remove = break_remove,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
+    .resume_range = resume_range,
     .resume = resume,
     .set_pc = set_pc,
     .interrupt = interrupt,

@@ -55,6 +55,8 @@ struct fake {
     uint8_t registers[FAKE_THREADS + 1][FAKE_REGISTERS][16]; /* by thread, from 1 */
     struct fake_break breaks[FAKE_BREAKS];
     enum gdb_action actions[FAKE_THREADS + 1];
+    gva_t range_start[FAKE_THREADS + 1], range_end[FAKE_THREADS + 1]; /* for steps */
+    unsigned patience; /* line_waits() is true after so many calls; 0: never */
     bool running;
     bool interrupt_wanted;
     struct gdb_stop stop; /* set by fake_run() */

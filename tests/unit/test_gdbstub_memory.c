@@ -26,9 +26,9 @@ static void m_reads(void **state)
 static void m_longer_than_a_reply_is_answered_short(void **state)
 {
     (void)state;
-    ask("m4000,800");
+    ask("m4000,2000");
     assert_int_equal(reply.len, GDBSTUB_PACKET_SIZE);
-    ask("m4000,801");
+    ask("m4000,2001");
     assert_int_equal(reply.len, GDBSTUB_PACKET_SIZE);
     ask("m4000,ffffffffffffffff");
     assert_int_equal(reply.len, GDBSTUB_PACKET_SIZE);

@@ -107,7 +107,11 @@ static void malformed_resumes_do_not_resume(void **state)
                                "vCont;s:-2",
                                "vCont,c",
                                "vCont;s:p1.1",
-                               "vCont;r1000,2000:1",
+                               "vCont;r",
+                               "vCont;r1000",
+                               "vCont;r1000,",
+                               "vCont;r2000,1000:1",
+                               "vCont;r1000,2000;",
                                "C05;1000x",
                                "vCont;s:1;;",
                                "vCont;c:1x",
@@ -138,7 +142,43 @@ static void c_with_an_empty_address_after_the_signal(void **state)
 static void vcont_question(void **state)
 {
     (void)state;
+    assert_string_equal(ask("vCont?"), "vCont;c;C;s;S;r");
+}
+
+/* One stop reply for all the steps of a range; what else stops the thread ends them. */
+static void vcont_range(void **state)
+{
+    (void)state;
+    assert_null(ask("vCont;r1000,1010:1"));
+    assert_non_null(strstr(run(100), "10:1010000000000000;"));
+    assert_null(ask("vCont;r1000,1013:1"));
+    assert_null(run(100)); /* the whole loop */
+    line_feed("\3", 1);
+    assert_memory_equal(run(1), "T02", 3);
+    fake_set(1, FAKE_RIP, FAKE_CODE);
+    assert_string_equal(ask("Z0,1009,1"), "OK");
+    assert_null(ask("vCont;r1000,1013:1;c"));
+    assert_memory_equal(run(100), "T05swbreak:;10:0910", 19);
+    assert_string_equal(ask("z0,1009,1"), "OK");
+    /* An empty one is a step, and so is one that the pc is not in afterwards. */
+    assert_null(ask("vCont;r1010,1010:1"));
+    assert_non_null(strstr(run(100), "10:1010000000000000;"));
+    assert_null(ask("vCont;r2000,3000:1"));
+    assert_non_null(strstr(run(100), "10:1110000000000000;"));
+    /* The range is forgotten. */
+    assert_null(ask("vCont;s:1"));
+    assert_non_null(strstr(run(100), "10:0010000000000000;"));
+}
+
+static void vcont_range_is_optional(void **state)
+{
+    void (*range)(unsigned, gva_t, gva_t) = fake_target.resume_range;
+
+    (void)state;
+    fake_target.resume_range = NULL;
     assert_string_equal(ask("vCont?"), "vCont;c;C;s;S");
+    assert_string_equal(ask("vCont;r1000,1010:1"), "E22");
+    fake_target.resume_range = range;
 }
 
 static void vcont_leftmost_action_counts_and_unnamed_threads_hold(void **state)
@@ -381,6 +421,8 @@ int main(void)
         cmocka_unit_test_setup(resume_at_an_address, attach),
         cmocka_unit_test_setup(malformed_resumes_do_not_resume, attach),
         cmocka_unit_test_setup(c_with_an_empty_address_after_the_signal, attach),
+        cmocka_unit_test_setup(vcont_range, attach),
+        cmocka_unit_test_setup(vcont_range_is_optional, attach),
         cmocka_unit_test_setup(vcont_question, attach),
         cmocka_unit_test(vcont_leftmost_action_counts_and_unnamed_threads_hold),
         cmocka_unit_test_setup(hc_chooses_who_moves, attach_four),

@@ -76,7 +76,8 @@ static void bp24_attach_stops_a_running_target(void **state)
     assert_string_equal(ask("D"), "OK");
     assert_true(fake.running);
     assert_string_equal(ask_running("qSupported:swbreak+"),
-                        "PacketSize=1000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+");
+                        "PacketSize=4000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;"
+                        "binary-upload+");
     assert_int_equal(fake.interrupts, 1);
     assert_false(fake.running);
     assert_memory_equal(ask("?"), "T0210:", 6);
@@ -216,7 +217,7 @@ static void user8_new_gdb_while_the_old_one_waits_for_a_stop(void **state)
     assert_null(ask("vCont;c:2"));
     assert_null(run(50));
     line_feed("+", 1); /* gdb begins with it */
-    assert_memory_equal(ask_running("qSupported:hwbreak+"), "PacketSize=1000;", 16);
+    assert_memory_equal(ask_running("qSupported:hwbreak+"), "PacketSize=4000;", 16);
     assert_int_equal(fake.attached, 2);
     assert_int_equal(fake_break_count(), 0);
     assert_string_equal(ask("qC"), "QC1"); /* no trace of Hg2 ... */
