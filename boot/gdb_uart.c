@@ -59,6 +59,60 @@ static size_t describe(char *text, size_t size)
                      (unsigned long long)(s->framing + s->parity));
 }
 
+#define U(x) ((unsigned long long)(x))
+
+static size_t report(unsigned n, char *text, size_t size)
+{
+    const struct ns16550_stats *s = &uart.stats;
+    bool fifo = uart.tx_depth > 1;
+    char line[] = "no known interrupt: no break-in";
+
+    switch (n) {
+    case 0:
+        if (irq >= 0)
+            fmt_print(line, sizeof(line), "interrupt %d", irq);
+        return fmt_print(text, size, "%s: %s at %s %llx, %s", name, ns16550_kind_name(uart.kind),
+                         uart.at.space == NS16550_PORT ? "port" : "address", U(uart.at.base), line);
+    case 1:
+        return fmt_print(text, size, "speed     %u baud, 8N1; at most %u, from a clock of %u Hz",
+                         (unsigned)ns16550_baud(&uart), (unsigned)uart.clock_hz / 16,
+                         (unsigned)uart.clock_hz);
+    case 2:
+        return fmt_print(text, size, "FIFO      %s; flow control: %s%s", fifo ? "16 bytes" : "none",
+                         uart.rtscts ? "RTS/CTS" : "none",
+                         uart.rts_off ? ", the other side waits" : "");
+    case 3:
+        return fmt_print(text, size, "received  %llu bytes, %llu breaks", U(s->bytes_in),
+                         U(s->breaks));
+    case 4:
+        return fmt_print(text, size,
+                         "  lost    %llu overruns, %llu framing, %llu parity, %llu dropped",
+                         U(s->overruns), U(s->framing), U(s->parity), U(s->ring_overflow));
+    case 5:
+        return fmt_print(text, size, "sent      %llu bytes, %llu dropped, %llu time-outs",
+                         U(s->bytes_out), U(s->tx_dropped), U(s->tx_timeouts));
+    default:
+        return 0;
+    }
+}
+
+static uint64_t errors(void)
+{
+    return uart.stats.framing + uart.stats.parity + uart.stats.breaks;
+}
+
+static uint32_t baud(void)
+{
+    return ns16550_baud(&uart);
+}
+
+static bool set_baud(uint32_t rate, bool probe)
+{
+    if (probe)
+        return ns16550_divisor(rate, uart.clock_hz) != 0;
+    return ns16550_set_baud(&uart, rate) == HV_OK;
+}
+
 static const struct debug_link uart_link = {
     .interrupted = interrupted,
     .listen = listen,
@@ -68,6 +122,10 @@ static const struct debug_link uart_link = {
     .waits = waits,
     .put = put,
     .describe = describe,
+    .report = report,
+    .errors = errors,
+    .baud = baud,
+    .set_baud = set_baud,
 };
 
 static enum hv_status open_at(const struct ns16550_place *at, const struct boot_gdb *gdb, int line)

@@ -5,6 +5,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "arch/x86/traps.h"
+#include "arch/x86/tsc.h"
 #include "boot/backends.h"
 #include "boot/bios/bios.h"
 #include "boot/console.h"
@@ -312,6 +313,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     const struct debug_link *line = open_line();
     uint8_t drive = check_guest(info);
 
+    tsc_measure();
     make_maps(info);
     build_stage2(info);
     gdb_uart_hide(info->running.goes_on);

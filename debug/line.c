@@ -1,10 +1,13 @@
 #include "debug/line.h"
 
+#include "arch/x86/insn.h"
 #include "arch/x86/traps.h"
+#include "arch/x86/tsc.h"
 #include "core/backend.h"
 #include "core/park.h"
 #include "core/run.h"
 #include "debug/state.h"
+#include "lib/log.h"
 
 enum { LINE_CPU = 0 };
 
@@ -81,6 +84,37 @@ bool line_waits(void)
     return debug.config->link->waits();
 }
 
+static struct baud_signs signs(void)
+{
+    const struct gdbstub_stats *stub = &debug.stub.stats;
+
+    return (struct baud_signs){.time = rdtsc(),
+                               .second = tsc_hz(),
+                               .good = stub->acknowledged,
+                               .errors = debug.config->link->errors() + stub->bad_checksums};
+}
+
+bool line_ask_baud(uint32_t speed)
+{
+    if (!debug.config->link->set_baud(speed, true))
+        return false;
+    struct baud_signs s = signs();
+    baud_ask(&debug.baud, speed, &s);
+    return true;
+}
+
+static void look_at_baud(void)
+{
+    if (baud_is_settled(&debug.baud))
+        return;
+    struct baud_signs s = signs();
+    uint32_t speed = baud_look(&debug.baud, &s);
+    if (!speed)
+        return;
+    debug.config->link->set_baud(speed, false);
+    log_print("uart: the line is at %u baud", (unsigned)speed);
+}
+
 void line_feed_stub(void)
 {
     const struct debug_link *link = debug.config->link;
@@ -94,4 +128,5 @@ void line_feed_stub(void)
         else
             gdbstub_receive(&debug.stub, (uint8_t)byte);
     }
+    look_at_baud();
 }

@@ -25,6 +25,9 @@ bool line_heard(const struct vcpu *v);
 /* For who holds: true when there is something on the line that the stub has not been given. */
 bool line_waits(void);
 
+/* The line's speed is another one as soon as gdb has the answer. False: the UART cannot. */
+bool line_ask_baud(uint32_t speed);
+
 /* For who holds: gives the stub what has come. A BREAK is a Ctrl-C. */
 void line_feed_stub(void);
 

@@ -15,6 +15,8 @@ static const struct command {
     {"help", "", "this list", help},
     {"regs", "", "all registers of the current CPU", monitor_regs},
     {"exits", "[reset]", "how often the guest was left, by reason", monitor_exits},
+    {"uart", "", "the line to gdb: its UART and what was lost on it", monitor_uart},
+    {"baud", "N", "another speed for the line, if it works", monitor_baud},
     {"mmio", "[on|off]", "let memory commands touch devices (default: off)", monitor_mmio},
     {"log", "", "gdbvisor's own messages", monitor_log},
     {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},

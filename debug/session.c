@@ -320,6 +320,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
     if (config->link && config->stop_at_entry && config->entry[0])
         run_to_entry(v, config, &stop);
     if (config->link) {
+        baud_init(&debug.baud, config->link->baud());
         gdbstub_init(&debug.stub, &debug_target, put, &stop);
         if (!config->stop_at_entry)
             debug.stub.running = true;

@@ -20,6 +20,12 @@ struct debug_link {
     bool (*waits)(void); /* true when get() would have something */
     void (*put)(const char *bytes, size_t size);
     size_t (*describe)(char *text, size_t size); /* a line for `monitor version` */
+    /* Line number n, from 0, of `monitor uart`; 0: there are no more. */
+    size_t (*report)(unsigned n, char *text, size_t size);
+    uint64_t (*errors)(void); /* characters that arrived broken, and breaks */
+    uint32_t (*baud)(void);   /* the speed that is set */
+    /* Another one, once all is sent; false: the UART cannot. probe: only tell that. */
+    bool (*set_baud)(uint32_t baud, bool probe);
 };
 
 struct debug_config {

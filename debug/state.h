@@ -3,6 +3,7 @@
 #ifndef DEBUG_STATE_H
 #define DEBUG_STATE_H
 
+#include "debug/baud.h"
 #include "debug/judge.h"
 #include "debug/session.h"
 #include "gdbstub/gdbstub.h"
@@ -25,6 +26,7 @@ struct debug_state {
     bool interrupt_asked; /* Ctrl-C, BREAK, or a gdb that comes anew */
     bool reset_asked;     /* `monitor reset` was answered */
     bool stop_ap;         /* a CPU that the guest starts stops at its first instruction */
+    struct baud baud;     /* the line's speed */
     uint64_t heard;       /* stops that the user was told of */
     struct debug_cpu cpus[HV_MAX_CPUS];
 

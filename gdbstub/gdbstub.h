@@ -23,6 +23,7 @@ typedef void (*gdbstub_put_fn)(const char *bytes, size_t size);
 
 struct gdbstub_stats {
     uint64_t packets_in, packets_out;
+    uint64_t acknowledged;    /* of ours, by gdb's '+' */
     uint64_t bad_checksums;   /* packets of gdb's that arrived broken: answered '-' */
     uint64_t retransmissions; /* '-' of gdb's: the last reply sent once more */
     uint64_t oversized;       /* packets longer than GDBSTUB_PACKET_SIZE, answered by an error */

@@ -127,12 +127,14 @@ static void end_packet(struct gdbstub *stub, bool good)
 
 static void idle_byte(struct gdbstub *stub, uint8_t byte)
 {
-    if (byte == '+')
+    if (byte == '+') {
+        stub->stats.acknowledged += stub->awaiting_ack;
         stub->awaiting_ack = false;
-    else if (byte == '-')
+    } else if (byte == '-') {
         resend(stub);
-    else
+    } else {
         stub->stats.junk++;
+    }
 }
 
 static void data_byte(struct gdbstub *stub, uint8_t byte)

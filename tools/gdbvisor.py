@@ -5,14 +5,21 @@
 16-bit and 32-bit code is disassembled as what it is: gdb itself takes all code for 64-bit code. Needs
 objdump. `nexti16` is `nexti` for such code: it steps over CALL, INT and REP.
 
+`gdbvisor baud N` changes the speed of the serial line, and goes back when it does not work.
+
 `efi-symbols` lists the images that a UEFI firmware has loaded, and loads their symbols.
 """
 
 import os
 import re
+import select
+import stat
 import struct
 import subprocess
 import tempfile
+import termios
+import time
+import tty
 
 import gdb
 import gdb.disassembler
@@ -104,6 +111,87 @@ ends it: what never comes back there (INT 19h) runs on until Ctrl-C."""
             return
         gdb.execute(f"tbreak *{pc + found[0]:#x}")
         gdb.execute("continue")
+
+
+# ---- the line ------------------------------------------------------------------------------------
+
+TRIAL = 20  # seconds after which gdbvisor goes back to the old speed
+PATTERN = bytes(c for c in range(0x20, 0x7f) if c not in b"#$}*") + b"UU" * 64  # what a packet may hold
+
+
+def packet(body):
+    """A packet as it goes over the line."""
+    return b"$" + body + b"#%02x" % (sum(body) & 0xff)
+
+
+def line_exchange(line, body, seconds=2):
+    """Sends a packet: True when it was acknowledged and a reply came, both unbroken."""
+    os.write(line, packet(body))
+    got, deadline = b"", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        match = re.search(rb"\+\$([^#]*)#([0-9a-f]{2})", got)
+        if match:
+            os.write(line, b"+")
+            return int(match[2], 16) == sum(match[1]) & 0xff
+        if select.select([line], [], [], 0.1)[0]:
+            got += os.read(line, 4096)
+    return False
+
+
+def line_works(device, speed):
+    """Sends a test pattern and reads a long answer, some times."""
+    constant = getattr(termios, f"B{speed}", None)
+    if constant is None:
+        return False
+    line = os.open(device, os.O_RDWR | os.O_NOCTTY)
+    try:
+        tty.setraw(line)
+        attributes = termios.tcgetattr(line)
+        attributes[2] |= termios.CLOCAL | termios.CREAD
+        attributes[4] = attributes[5] = constant
+        termios.tcsetattr(line, termios.TCSAFLUSH, attributes)
+        return all(line_exchange(line, b"vTestPattern" + PATTERN)
+                   and line_exchange(line, b"qXfer:features:read:target.xml:0,400")
+                   for _ in range(4))
+    finally:
+        os.close(line)
+
+
+class Baud(gdb.Command):
+    """Changes the speed of the serial line to gdbvisor: gdbvisor baud N
+
+gdbvisor is asked for it, the line is tried with a test pattern, and gdb connects anew; when that fails
+both go back to the old speed. Breakpoints stay."""
+
+    def __init__(self):
+        super().__init__("gdbvisor baud", gdb.COMMAND_SUPPORT)
+
+    @staticmethod
+    def connect(device, speed):
+        """Connects at a speed."""
+        gdb.execute(f"set serial baud {speed}")
+        gdb.execute(f"target remote {device}")
+
+    def invoke(self, argument, _from_tty):
+        if not re.fullmatch(r"[0-9]+", argument.strip()):
+            raise gdb.GdbError("usage: gdbvisor baud N")
+        speed, old = int(argument), gdb.parameter("serial baud") or 115200
+        connection = gdb.selected_inferior().connection
+        if connection is None or connection.type != "remote":
+            raise gdb.GdbError("no `target remote` connection")
+        device = connection.details
+        answer = gdb.execute(f"monitor baud {speed}", to_string=True)
+        if "in a moment" not in answer:
+            raise gdb.GdbError(answer.strip())
+        gdb.execute("disconnect", to_string=True)
+        time.sleep(0.5)
+        if not os.path.exists(device) or not stat.S_ISCHR(os.stat(device).st_mode) \
+                or line_works(device, speed):
+            self.connect(device, speed)
+            return
+        print(f"{speed} baud does not work; back to {old} in {TRIAL} seconds")
+        time.sleep(TRIAL)
+        self.connect(device, old)
 
 
 # ---- images of a UEFI firmware -------------------------------------------------------------------
@@ -341,3 +429,5 @@ it again when more has been loaded."""
 gdb.disassembler.register_disassembler(ByMode())
 NextI16()
 EfiSymbols()
+gdb.Command("gdbvisor", gdb.COMMAND_SUPPORT, prefix=True)
+Baud()

@@ -109,12 +109,18 @@ static inline void link_put(const char *bytes, size_t size)
     sent[sent_length += size] = 0;
 }
 
+static inline uint32_t link_baud(void)
+{
+    return 115200;
+}
+
 static const struct debug_link fake_link = {.interrupted = link_interrupted,
                                             .listen = link_listen,
                                             .hush = link_hush,
                                             .poll = link_poll,
                                             .get = link_get,
                                             .waits = link_waits,
-                                            .put = link_put};
+                                            .put = link_put,
+                                            .baud = link_baud};
 
 #endif

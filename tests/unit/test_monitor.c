@@ -36,7 +36,25 @@ static size_t describe(char *text, size_t size)
     return strlen(text);
 }
 
-static const struct debug_link fake_link = {.describe = describe};
+static size_t report(unsigned n, char *text, size_t size)
+{
+    strncpy(text, "a line of the UART's", size);
+    return n < 6 ? strlen(text) : 0;
+}
+
+static uint64_t errors(void)
+{
+    return 0;
+}
+
+static bool set_baud(uint32_t speed, bool probe)
+{
+    assert_true(probe);
+    return speed != 0 && 1500000 % speed == 0;
+}
+
+static const struct debug_link fake_link = {
+    .describe = describe, .report = report, .errors = errors, .set_baud = set_baud};
 static struct debug_config config = {.link = &fake_link, .about = "gdbvisor 0.1.0, AMD SVM"};
 
 static int setup(void **state)
@@ -245,6 +263,38 @@ static void test_version(void **state)
     watch_remove_all();
 }
 
+static void test_uart(void **state)
+{
+    (void)state;
+    memset(&debug.stub.stats, 0xff, sizeof(debug.stub.stats));
+    debug.stub.stats = (struct gdbstub_stats){.packets_in = 1000000000,
+                                              .packets_out = 1000000001,
+                                              .bad_checksums = 1000000002,
+                                              .retransmissions = 1000000003,
+                                              .oversized = 1000000004,
+                                              .junk = 1000000005};
+    ask("uart");
+    assert_non_null(strstr(out, "a line of the UART's\n"));
+    assert_non_null(strstr(out, "1000000000 received, 1000000002 bad checksums, 1000000004 too"));
+    assert_non_null(strstr(out, "1000000001 sent, 1000000003 sent again, 1000000005 stray bytes"));
+}
+
+static void test_baud(void **state)
+{
+    (void)state;
+    baud_init(&debug.baud, 115200);
+    assert_non_null(strstr(ask("baud 115200"), "cannot make 115200 baud"));
+    assert_non_null(strstr(ask("baud 0"), "cannot make 0 baud"));
+    assert_non_null(strstr(ask("baud 0x10000c350"), "cannot make 4295017296 baud"));
+    assert_non_null(strstr(ask("baud"), "usage: monitor baud N"));
+    assert_non_null(strstr(ask("baud fast"), "usage: monitor baud N"));
+    assert_non_null(strstr(ask("baud 50000 now"), "usage: monitor baud N"));
+    assert_int_equal(debug.baud.phase, BAUD_STEADY);
+    assert_non_null(strstr(ask("baud 1500000"), "1500000 baud in a moment"));
+    assert_int_equal(debug.baud.phase, BAUD_ASKED);
+    assert_int_equal(debug.baud.wanted, 1500000);
+}
+
 static void test_log(void **state)
 {
     (void)state;
@@ -262,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup(test_user5_regs, setup), cmocka_unit_test_setup(test_exits, setup),
         cmocka_unit_test_setup(test_user9_mmio, setup), cmocka_unit_test_setup(test_version, setup),
         cmocka_unit_test_setup(test_log, setup),        cmocka_unit_test_setup(test_usage, setup),
+        cmocka_unit_test_setup(test_uart, setup),       cmocka_unit_test_setup(test_baud, setup),
         cmocka_unit_test_setup(test_words, setup),      cmocka_unit_test_setup(test_stop, setup),
     };
 
