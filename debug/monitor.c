@@ -19,6 +19,7 @@ static const struct command {
     {"baud", "N", "another speed for the line, if it works", monitor_baud},
     {"mmio", "[on|off]", "let memory commands touch devices (default: off)", monitor_mmio},
     {"log", "", "gdbvisor's own messages", monitor_log},
+    {"arch", "[auto|i8086|i386|x86-64]", "the registers that gdb is told of", monitor_arch},
     {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},
     {"reset", "", "reset the machine", monitor_reset},
     {"version", "", "versions, sizes, and what is set", monitor_version},
@@ -137,7 +138,7 @@ static bool help(const char *rest)
         char usage[40];
 
         fmt_print(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
-        monitor_line("%-18s%s", usage, commands[i].help);
+        monitor_line("%-17s %s", usage, commands[i].help);
     }
     return true;
 }

@@ -42,6 +42,7 @@ typedef bool monitor_command_fn(const char *rest);
 
 monitor_command_fn monitor_regs, monitor_exits;
 monitor_command_fn monitor_uart, monitor_baud;
-monitor_command_fn monitor_log, monitor_mmio, monitor_reset, monitor_stop, monitor_version;
+monitor_command_fn monitor_arch, monitor_log, monitor_mmio, monitor_reset, monitor_stop,
+    monitor_version;
 
 #endif

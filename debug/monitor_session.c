@@ -69,3 +69,34 @@ bool monitor_stop(const char *rest)
     monitor_line("stopping each CPU that the guest starts is %s", on ? "on" : "off");
     return true;
 }
+
+bool monitor_arch(const char *rest)
+{
+    static const struct {
+        const char *name;
+        enum registers_arch arch;
+        bool by_mode;
+    } layouts[] = {
+        {"auto", REGISTERS_X86_64, true},
+        {"i8086", REGISTERS_I8086, false},
+        {"i386", REGISTERS_I386, false},
+        {"x86-64", REGISTERS_X86_64, false},
+    };
+    bool asked = monitor_at_end(rest);
+
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(layouts); i++) {
+        bool is_set = debug.arch == layouts[i].arch && debug.arch_auto == layouts[i].by_mode;
+
+        if (asked && is_set)
+            monitor_line("arch %s", layouts[i].name);
+        if (!monitor_take(&rest, layouts[i].name))
+            continue;
+        if (!monitor_at_end(rest))
+            return false;
+        debug.arch = layouts[i].arch;
+        debug.arch_auto = layouts[i].by_mode;
+        monitor_line("arch %s: gdb reads it by: unset tdesc filename", layouts[i].name);
+        return true;
+    }
+    return asked;
+}

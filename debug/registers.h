@@ -3,7 +3,8 @@
  *
  * 0-23 rax ... gs (the g packet), 24-39 x87, 40-56 SSE, then the system registers in a group of
  * their own (`info registers system`), last the upper halves of the AVX registers when the
- * processor has them. One constant layout, whatever mode the CPU is in.
+ * processor has them. One constant layout, whatever mode the CPU is in, unless the user asks for
+ * another (`monitor arch`).
  */
 #ifndef DEBUG_REGISTERS_H
 #define DEBUG_REGISTERS_H
@@ -12,6 +13,15 @@
 #include "hv/status.h"
 
 enum { REGISTER_RBP = 6, REGISTER_RSP = 7, REGISTER_RIP = 16, REGISTERS_G = 24 };
+
+/*
+ * Layouts. The narrow ones are for code of 32 and 16 bits: eax ... edi and eip of 4 bytes, no
+ * r8-r15 and no vector registers from 8 on. The numbers are the same in all.
+ */
+enum registers_arch { REGISTERS_X86_64, REGISTERS_I386, REGISTERS_I8086 };
+
+/* The layout in use from now on: gdb's idea of it is the description that it has read last. */
+void registers_use_arch(enum registers_arch wanted);
 
 /* How many there are with a number below the first that is not in a G packet. */
 unsigned registers_count(void);
@@ -25,10 +35,13 @@ size_t registers_size(unsigned number);
  */
 bool registers_read(struct vcpu *v, unsigned number, uint8_t *value);
 
-/* HV_EINVAL: the processor would not take that value; HV_ENOTSUP: it cannot be written. */
+/*
+ * What the layout has only the lower half of keeps its upper half. HV_EINVAL: the processor would
+ * not take that value; HV_ENOTSUP: it cannot be written.
+ */
 enum hv_status registers_write(struct vcpu *v, unsigned number, const uint8_t *value);
 
-/* The target description, made at the first call. */
+/* The target description of the layout in use. */
 const char *registers_description(void);
 
 /* On v itself, before others look at it: its x87, SSE and AVX registers are there for them. */

@@ -5,6 +5,7 @@
 
 #include "debug/baud.h"
 #include "debug/judge.h"
+#include "debug/registers.h"
 #include "debug/session.h"
 #include "gdbstub/gdbstub.h"
 
@@ -21,13 +22,15 @@ struct debug_cpu {
 struct debug_state {
     const struct debug_config *config;
     struct gdbstub stub;
-    bool attached;        /* gdb is there */
-    bool resume_asked;    /* the stub has let the guest go */
-    bool interrupt_asked; /* Ctrl-C, BREAK, or a gdb that comes anew */
-    bool reset_asked;     /* `monitor reset` was answered */
-    bool stop_ap;         /* a CPU that the guest starts stops at its first instruction */
-    struct baud baud;     /* the line's speed */
-    uint64_t heard;       /* stops that the user was told of */
+    bool attached;            /* gdb is there */
+    bool resume_asked;        /* the stub has let the guest go */
+    bool interrupt_asked;     /* Ctrl-C, BREAK, or a gdb that comes anew */
+    bool reset_asked;         /* `monitor reset` was answered */
+    bool stop_ap;             /* a CPU that the guest starts stops at its first instruction */
+    enum registers_arch arch; /* the layout that gdb is told of when it reads it next, */
+    bool arch_auto;           /* or what suits the CPU's mode then */
+    struct baud baud;         /* the line's speed */
+    uint64_t heard;           /* stops that the user was told of */
     struct debug_cpu cpus[HV_MAX_CPUS];
 
     /* CPU 0's alone: the line's interrupt is on; bytes of its wait for the stub. */

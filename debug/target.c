@@ -153,6 +153,7 @@ static void interrupt(void)
 static void attached(void)
 {
     debug_remove_all();
+    registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
     debug.attached = true;
 }
 
@@ -161,8 +162,24 @@ static void detach(void)
     debug_remove_all();
     guest_memory_allow_devices(false);
     debug.attached = false;
+    debug.arch = REGISTERS_X86_64;
+    debug.arch_auto = false;
     resume_begin(GDB_CONTINUE);
     debug.resume_asked = true;
+}
+
+/* From here on numbers and sizes are those of what gdb reads now. */
+static const char *description(void)
+{
+    struct vcpu *v = debug_vcpu(debug.stub.thread_g);
+    enum registers_arch arch = debug.arch;
+
+    if (debug.arch_auto && v) {
+        unsigned bits = vcpu_code_bits(v);
+        arch = bits == 64 ? REGISTERS_X86_64 : bits == 32 ? REGISTERS_I386 : REGISTERS_I8086;
+    }
+    registers_use_arch(arch);
+    return registers_description();
 }
 
 static const unsigned expedited[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_RBP};
@@ -177,7 +194,7 @@ const struct gdb_target debug_target = {
     .g_max = 120,
     .expedited = expedited,
     .expedited_count = HV_ARRAY_SIZE(expedited),
-    .description = registers_description,
+    .description = description,
     .mem_read = mem_read,
     .mem_write = mem_write,
     .line_waits = line_waits,

@@ -75,6 +75,42 @@ def test_user_5_all_modes(boot):
     assert vm.guest["stage7_done"] <= stop.pc < vm.guest["stage7_done"] + 16
 
 
+# What gdb is to take each stage's code for; 5 is compatibility mode.
+ARCHITECTURES = {1: "i386", 2: "i386", 3: "i386", 4: "i386:x86-64", 5: "i386", 6: "i8086",
+                 7: "i8086"}
+
+
+@pytest.mark.needs("gdbvisor")
+def test_user_5_layout_by_mode(boot):
+    """USER-5: `monitor arch`, and gdb alone disassembles, writes registers and steps in each mode."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    assert "unset tdesc filename" in gdb.monitor("arch auto")
+    for number in range(1, 8):
+        _stage(vm, gdb, number)
+        gdb.run("unset tdesc filename")
+        wanted = ARCHITECTURES[number]
+        assert f'(currently "{wanted}")' in gdb.run("show architecture")
+        loop = vm.guest[f"stage{number}_loop"]
+        # A comparison, then the jump back: in another mode's code they are something else.
+        text = gdb.run(f"x/2i {loop:#x}")
+        assert "cmpb" in text and "jb " in text.replace("\t", " "), text
+        name = "rax" if wanted.endswith("64") else "eax"
+        gdb.run(f"set ${name} = 0x12345678")
+        gdb.run("maintenance flush register-cache")
+        assert gdb.value(f"${name}") == 0x12345678
+        assert gdb.value("$cr0") & 1 == (number < 7)
+        _loop_once(vm, gdb, number, ("break",))
+        if number == 1:  # a caller, by a return address of 4 bytes; ebp 0 would say there is none
+            gdb.write(gdb.value("$esp"), (vm.guest["text_page"] + 1).to_bytes(4, "little"))
+            gdb.run("set $ebp = $esp + 16")
+            assert "in text_page" in gdb.run("backtrace 2")
+    gdb.monitor("arch x86-64")
+    gdb.run("unset tdesc filename")
+    assert '(currently "i386:x86-64")' in gdb.run("show architecture")
+    gdb.detach()
+
+
 @pytest.mark.needs("gdbvisor", "raw")
 def test_user_9_reads_end_at_the_unmapped_page(boot):
     """Partial reads are answered short, and writes that do not fit are refused."""

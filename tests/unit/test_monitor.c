@@ -15,21 +15,10 @@
 #include "debug/watch.h"
 #include "lib/log.h"
 #include "tests/model/backend.h"
+#include "tests/unit/ask_monitor.h"
 #include "tests/unit/fake_fpu.h"
 
-enum { COLUMNS = 80 };
-
 static struct vcpu *v;
-static char out[16384];
-static size_t length;
-
-static void print(const char *text, size_t size)
-{
-    assert_true(length + size < sizeof(out));
-    memcpy(out + length, text, size);
-    out[length += size] = 0;
-}
-
 static size_t describe(char *text, size_t size)
 {
     strncpy(text, "com1 at 115200 baud", size);
@@ -65,21 +54,6 @@ static int setup(void **state)
     debug.config = &config;
     debug.stub.thread_g = 1;
     return 0;
-}
-
-/* The answer; whole lines, none too long. */
-static const char *ask(const char *command)
-{
-    length = 0;
-    out[0] = 0;
-    assert_int_equal(debug_monitor(command, print), HV_OK);
-    assert_true(length > 0);
-    assert_int_equal(out[length - 1], '\n');
-    for (const char *p = out; *p; p += strcspn(p, "\n") + 1) {
-        if (strcspn(p, "\n") > COLUMNS)
-            fail_msg("%s: longer than %d: %.*s", command, COLUMNS, (int)strcspn(p, "\n"), p);
-    }
-    return out;
 }
 
 static void test_help(void **state)
@@ -126,6 +100,8 @@ static void test_usage(void **state)
         {"stop ap maybe", "usage: monitor stop ap [on|off]\n"},
         {"reset it", "usage: monitor reset\n"},
         {"version 1", "usage: monitor version\n"},
+        {"arch arm", "usage: monitor arch [auto|i8086|i386|x86-64]\n"},
+        {"arch auto i386", "usage: monitor arch [auto|i8086|i386|x86-64]\n"},
     };
 
     (void)state;
@@ -295,6 +271,21 @@ static void test_baud(void **state)
     assert_int_equal(debug.baud.wanted, 1500000);
 }
 
+static void test_user5_arch(void **state)
+{
+    static const char *const names[] = {"auto", "i8086", "i386", "x86-64"};
+    char command[16], answer[16];
+
+    (void)state;
+    assert_string_equal(ask("arch"), "arch x86-64\n");
+    for (unsigned i = 0; i < 4; i++) {
+        strcat(strcpy(command, "arch "), names[i]);
+        assert_non_null(strstr(ask(command), "unset tdesc filename"));
+        strcat(strcat(strcpy(answer, "arch "), names[i]), "\n");
+        assert_string_equal(ask("arch"), answer);
+    }
+}
+
 static void test_log(void **state)
 {
     (void)state;
@@ -308,12 +299,19 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_help, setup),       cmocka_unit_test_setup(test_unknown, setup),
-        cmocka_unit_test_setup(test_user5_regs, setup), cmocka_unit_test_setup(test_exits, setup),
-        cmocka_unit_test_setup(test_user9_mmio, setup), cmocka_unit_test_setup(test_version, setup),
-        cmocka_unit_test_setup(test_log, setup),        cmocka_unit_test_setup(test_usage, setup),
-        cmocka_unit_test_setup(test_uart, setup),       cmocka_unit_test_setup(test_baud, setup),
-        cmocka_unit_test_setup(test_words, setup),      cmocka_unit_test_setup(test_stop, setup),
+        cmocka_unit_test_setup(test_help, setup),
+        cmocka_unit_test_setup(test_unknown, setup),
+        cmocka_unit_test_setup(test_user5_regs, setup),
+        cmocka_unit_test_setup(test_exits, setup),
+        cmocka_unit_test_setup(test_user9_mmio, setup),
+        cmocka_unit_test_setup(test_version, setup),
+        cmocka_unit_test_setup(test_log, setup),
+        cmocka_unit_test_setup(test_user5_arch, setup),
+        cmocka_unit_test_setup(test_usage, setup),
+        cmocka_unit_test_setup(test_words, setup),
+        cmocka_unit_test_setup(test_stop, setup),
+        cmocka_unit_test_setup(test_uart, setup),
+        cmocka_unit_test_setup(test_baud, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

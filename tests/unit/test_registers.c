@@ -23,17 +23,19 @@ static int setup(void **state)
     memset(&fpu, 0, sizeof(fpu));
     fpu.avx = true;
     fpu.xcr0 = 7;
+    registers_use_arch(REGISTERS_X86_64);
     v = model_backend_reset();
     v->valid = 0; /* everything has to be fetched */
     return 0;
 }
 
-/* The description, read back: names and sizes by number. */
+/* The description, read back: names and sizes by number; a number that it leaves out has neither.
+ */
 static struct {
     char name[16], type[16], feature[40];
     unsigned bits;
 } described[200];
-static unsigned described_count;
+static unsigned described_count; /* the last number + 1 */
 
 static void attribute(const char *tag, const char *name, char *value, size_t size)
 {
@@ -91,14 +93,20 @@ static void check_well_formed(const char *xml)
 
 static void read_description(void)
 {
-    char bits[8], feature[40] = "";
+    char bits[8], number[8], feature[40] = "";
 
     described_count = 0;
+    memset(described, 0, sizeof(described));
     for (const char *p = registers_description(); (p = strchr(p, '<')); p++) {
         if (!strncmp(p, "<feature ", 9))
             attribute(p, "name", feature, sizeof(feature));
         if (strncmp(p, "<reg ", 5) != 0)
             continue;
+        attribute(p, "regnum", number, sizeof(number));
+        if (*number) {
+            assert_true((unsigned)atoi(number) > described_count);
+            described_count = (unsigned)atoi(number);
+        }
         assert_true(described_count < 200);
         attribute(p, "name", described[described_count].name, 16);
         attribute(p, "type", described[described_count].type, 16);
@@ -193,6 +201,48 @@ static void test_names(void **state)
     }
     assert_int_equal(number_of("ymm15h"), registers_count() - 1);
     assert_string_equal(described[number_of("ymm0h")].feature, "org.gnu.gdb.i386.avx");
+}
+
+/* USER-5: of 32 and 16 bits; the numbers are the same, what is not there has none. */
+static void test_user5_narrow(void **state)
+{
+    static const char *const heads[] = {[REGISTERS_I386] = "<architecture>i386</architecture>",
+                                        [REGISTERS_I8086] = "<architecture>i8086</architecture>"};
+    unsigned mxcsr = number_of("mxcsr"), cr3 = number_of("cr3"), ymm7h = number_of("ymm7h");
+    uint8_t value[64] = {0x11, 0x22, 0x33, 0x44};
+
+    (void)state;
+    for (unsigned arch = REGISTERS_I386; arch <= REGISTERS_I8086; arch++) {
+        registers_use_arch((enum registers_arch)arch);
+        assert_non_null(strstr(registers_description(), heads[arch]));
+        check_well_formed(registers_description());
+        read_description();
+        for (unsigned i = 0; i < described_count; i++)
+            assert_int_equal(described[i].bits, 8 * registers_size(i));
+        assert_int_equal(described_count, ymm7h + 1);
+        assert_string_equal(described[0].name, "eax");
+        assert_int_equal(described[0].bits, 32);
+        assert_string_equal(described[REGISTER_RIP].name, "eip");
+        assert_int_equal(described[REGISTER_RIP].bits, 32);
+        assert_string_equal(described[REGISTER_RSP].name, "esp");
+        assert_string_equal(described[mxcsr].name, "mxcsr");
+        assert_string_equal(described[cr3].name, "cr3");
+        assert_int_equal(described[cr3].bits, 64);
+        for (unsigned i = 0; i < 8; i++) {
+            assert_int_equal(registers_size(8 + i), 0);         /* r8 .. */
+            assert_int_equal(registers_size(48 + i), 0);        /* xmm8 .. */
+            assert_int_equal(registers_size(ymm7h + 1 + i), 0); /* ymm8h .. */
+        }
+        assert_false(registers_read(v, 8, value));
+        assert_int_equal(registers_write(v, 8, value), HV_ENOENT);
+    }
+    /* The upper half is not gdb's. */
+    v->regs.gpr[GPR_RAX] = 0xfedcba9876543210;
+    assert_int_equal(registers_write(v, 0, value), HV_OK);
+    assert_int_equal(v->regs.gpr[GPR_RAX], 0xfedcba9844332211);
+    assert_int_equal(get("eax"), 0x44332211);
+    registers_use_arch(REGISTERS_X86_64);
+    assert_int_equal(get("rax"), 0xfedcba9844332211);
 }
 
 /* Every register keeps what is written to it, and no other changes by that. HAXM-12, HAXM-8. */
@@ -358,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_description, setup),
         cmocka_unit_test_setup(test_names, setup),
+        cmocka_unit_test_setup(test_user5_narrow, setup),
         cmocka_unit_test_setup(test_haxm12_each_its_own, setup),
         cmocka_unit_test_setup(test_read_back, setup),
         cmocka_unit_test_setup(test_user5_linear_rip, setup),
