@@ -35,7 +35,7 @@ unsigned elf_bits(const uint8_t *bytes);
 /*
  * Reads the header and the PT_LOAD segments. False with the reason for: not x86 or little-endian,
  * not executable, headers or a segment's bytes outside of the file, sizes that wrap around, more
- * than ELF_SEGMENTS_MAX segments, none at all, an entry that lies in no segment.
+ * than ELF_SEGMENTS_MAX segments, none at all. That the entry lies in a segment is not checked.
  */
 bool elf_read(const uint8_t *bytes, uint64_t size, struct elf *elf, struct refusal *refusal);
 

@@ -4,39 +4,24 @@
 #include "boot/bytes.h"
 #include "boot/elf.h"
 #include "boot/linux.h"
-#include "boot/multiboot1.h"
+#include "boot/multiboot.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 
 enum { SECTOR = 512, SIGNATURE = 510 };
 
-/* Multiboot2 specification, "The layout of Multiboot2 header". */
-enum { MB2_SEARCH = 32768, MB2_ALIGN = 8, MB2_FIXED = 16 };
-#define MB2_MAGIC 0xe85250d6u
-
-static bool find_multiboot2(const uint8_t *bytes, uint64_t size, uint32_t *offset)
+static bool is_multiboot(unsigned version, const uint8_t *bytes, uint64_t size, struct image *image)
 {
-    uint64_t end = HV_MIN(size, MB2_SEARCH);
-
-    for (uint32_t at = 0; at + MB2_FIXED <= end; at += MB2_ALIGN) {
-        const uint8_t *h = bytes + at;
-
-        if (get32(h) == MB2_MAGIC && get32(h) + get32(h + 4) + get32(h + 8) + get32(h + 12) == 0) {
-            *offset = at;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void name_multiboot(struct image *image, unsigned version)
-{
+    if (!multiboot_find(version, true, bytes, size, &image->header_offset))
+        return false;
+    image->kind = version == 1 ? IMAGE_MULTIBOOT1 : IMAGE_MULTIBOOT2;
     if (image->elf_bits != 0)
         fmt_print(image->name, sizeof(image->name), "multiboot%u kernel, ELF%u", version,
                   image->elf_bits);
     else
         fmt_print(image->name, sizeof(image->name), "multiboot%u kernel", version);
+    return true;
 }
 
 /* Beginnings of files that people give by mistake. */
@@ -61,9 +46,11 @@ static bool refuse_unknown(const uint8_t *bytes, uint64_t size, const struct ima
 {
     uint32_t at;
 
-    if (multiboot1_find_broken(bytes, size, &at))
-        return refuse(refusal, "a multiboot1 header at 0x%x has a wrong checksum or is cut off",
-                      at);
+    for (unsigned version = 1; version <= 2; version++)
+        if (multiboot_find(version, false, bytes, size, &at))
+            return refuse(refusal,
+                          "a multiboot%u header at 0x%x has a wrong checksum or is cut off",
+                          version, at);
     if (image->elf_bits != 0)
         return refuse(refusal,
                       "an ELF%u file without a multiboot header (a Linux kernel is started from "
@@ -97,17 +84,8 @@ bool image_recognise(const uint8_t *bytes, uint64_t size, struct image *image,
     }
     if (elf_is(bytes, size))
         image->elf_bits = elf_bits(bytes);
-    if (multiboot1_find(bytes, size, &image->header_offset)) {
-        image->kind = IMAGE_MULTIBOOT1;
-        name_multiboot(image, 1);
+    if (is_multiboot(2, bytes, size, image) || is_multiboot(1, bytes, size, image))
         return true;
-    }
-    if (find_multiboot2(bytes, size, &image->header_offset)) {
-        image->kind = IMAGE_MULTIBOOT2;
-        name_multiboot(image, 2);
-        return refuse(
-            refusal, "a multiboot2 kernel: this version starts multiboot1, Linux and boot sectors");
-    }
     if (size == SECTOR && get16(bytes + SIGNATURE) == 0xaa55) {
         image->kind = IMAGE_BOOT_SECTOR;
         fmt_print(image->name, sizeof(image->name), "boot sector");

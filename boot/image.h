@@ -22,10 +22,9 @@ struct image {
 };
 
 /*
- * Looks at the image. True when it is of a kind that a loader of this version starts (LINUX,
- * MULTIBOOT1, BOOT_SECTOR); else false and the reason: what it is instead, or what was looked for
- * in vain. image->kind tells in both cases. An image with both multiboot headers counts as
- * MULTIBOOT1.
+ * Looks at the image. True when it is of a kind that is started; else false and the reason: what
+ * it is instead, or what was looked for in vain. An image with both multiboot headers counts as
+ * MULTIBOOT2, which tells a kernel more.
  */
 bool image_recognise(const uint8_t *bytes, uint64_t size, struct image *image,
                      struct refusal *refusal);

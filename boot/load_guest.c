@@ -7,6 +7,7 @@
 #include "boot/image.h"
 #include "boot/linux.h"
 #include "boot/multiboot1.h"
+#include "boot/multiboot2.h"
 #include "boot/refuse_start.h"
 #include "boot/set_entry.h"
 #include "hv/compiler.h"
@@ -16,12 +17,12 @@
 /* One is used; they are large. */
 static union {
     struct linux_plan linux_kernel;
-    struct multiboot1_plan multiboot1;
+    struct multiboot_plan multiboot;
 } plan;
 
 static union {
     uint8_t linux_low[LINUX_LOW_MAX];
-    uint8_t multiboot1[MULTIBOOT1_INFO_MAX];
+    uint8_t multiboot[MULTIBOOT_INFO_MAX];
 } block;
 
 /* memmove between physical places, in parts small enough for the windows above 4 GiB. */
@@ -71,15 +72,36 @@ static const struct guest_entry *load_linux(const struct guest_request *request)
 
 static const struct guest_entry *load_multiboot1(const struct guest_request *request)
 {
-    struct multiboot1_plan *p = &plan.multiboot1;
+    struct multiboot_plan *p = &plan.multiboot;
     struct refusal refusal;
 
     if (!multiboot1_plan(request, p, &refusal))
         refuse_start("%s", refusal.text);
     execute(&p->moves);
-    multiboot1_write_info(request, p, block.multiboot1);
-    physmem_write(p->info, block.multiboot1, p->info_size);
+    multiboot1_write_info(request, p, block.multiboot);
+    physmem_write(p->info, block.multiboot, p->info_size);
     return &p->entry;
+}
+
+static const struct guest_entry *load_multiboot2(const struct guest_request *request)
+{
+    struct multiboot_plan *p = &plan.multiboot;
+    struct refusal refusal;
+
+    if (!multiboot2_plan(request, p, &refusal))
+        refuse_start("%s", refusal.text);
+    execute(&p->moves);
+    multiboot2_write_info(request, p, block.multiboot);
+    physmem_write(p->info, block.multiboot, p->info_size);
+    return &p->entry;
+}
+
+static const struct guest_entry *load_kernel(enum image_kind kind,
+                                             const struct guest_request *request)
+{
+    if (kind == IMAGE_LINUX)
+        return load_linux(request);
+    return kind == IMAGE_MULTIBOOT2 ? load_multiboot2(request) : load_multiboot1(request);
 }
 
 /* As from the first hard disk, which is what a boot sector that is a file mostly comes from. */
@@ -117,5 +139,5 @@ void load_guest(struct vcpu *v, const struct boot_info *info, struct memory_map 
     if (image.kind == IMAGE_BOOT_SECTOR)
         load_sector(v, info, map, request.image);
     else
-        set_entry(v, image.kind == IMAGE_LINUX ? load_linux(&request) : load_multiboot1(&request));
+        set_entry(v, load_kernel(image.kind, &request));
 }

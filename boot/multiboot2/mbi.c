@@ -3,20 +3,6 @@
 #include "hv/compiler.h"
 #include "lib/string.h"
 
-enum mbi_tag_type {
-    TAG_END = 0,
-    TAG_CMDLINE = 1,
-    TAG_LOADER = 2,
-    TAG_MODULE = 3,
-    TAG_BOOT_DEVICE = 5,
-    TAG_MEMORY_MAP = 6,
-    TAG_FRAMEBUFFER = 8,
-    TAG_EFI32 = 11,
-    TAG_EFI64 = 12,
-    TAG_ACPI_OLD = 14,
-    TAG_ACPI_NEW = 15,
-};
-
 struct mbi_tag {
     uint32_t type;
     uint32_t size; /* with this header, without the padding to 8 bytes */

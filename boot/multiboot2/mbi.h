@@ -9,6 +9,23 @@
 
 enum { MBI_MAGIC = 0x36d76289 };
 
+/* Of the tags, those that we read here or tell a guest. */
+enum mbi_tag_type {
+    TAG_END = 0,
+    TAG_CMDLINE = 1,
+    TAG_LOADER = 2,
+    TAG_MODULE = 3,
+    TAG_BASIC_MEMORY = 4,
+    TAG_BOOT_DEVICE = 5,
+    TAG_MEMORY_MAP = 6,
+    TAG_FRAMEBUFFER = 8,
+    TAG_EFI32 = 11,
+    TAG_EFI64 = 12,
+    TAG_ACPI_OLD = 14,
+    TAG_ACPI_NEW = 15,
+    TAG_LOAD_BASE = 21,
+};
+
 /*
  * Reads only the memory map, normalised. HV_ENOENT: the loader gave none; HV_ENOSPC: it has more
  * ranges than the table.

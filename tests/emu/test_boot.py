@@ -1,6 +1,7 @@
-"""From power-on to the guest: both doors, the console, the options, multiboot1 guests."""
+"""From power-on to the guest: both doors, the console, the options, multiboot guests."""
 
 import re
+import struct
 
 import pytest
 
@@ -73,8 +74,39 @@ def test_boot_multiboot_information(boot, tmp_path):
     assert "bss" not in said and "magic" not in said
 
 
-def _map(said):
-    rows = re.findall(r"hello32: map (\w+) (\w+) (\w+)", said)
+@pytest.mark.every_machine
+def test_boot_multiboot2(boot, guest_image, machine, tmp_path):
+    """A multiboot2 guest, an ELF file: stopped at the entry of its header in the state that the
+    specification promises; then told its command line, a module, and where the ACPI tables are."""
+    guest = guest_image("hello2")
+    module = tmp_path / "first.mod"
+    module.write_bytes(b"ABCD" + bytes(996))
+    vm = boot(guest.elf, cmdline="one two=3", modules=[(module, "first module")])
+    gdb = vm.gdb(symbols=guest.elf)
+    assert gdb.pc() == guest["start2"]
+    assert gdb.value("$eax & 0xffffffff") == 0x36D76289
+    assert gdb.value("$cr0") & 0x80000001 == 1
+    assert gdb.value("$eflags") & 0x20300 == 0  # IF, TF, VM
+    assert gdb.value("$efer") & 0x1500 == 0
+    size, reserved = struct.unpack("<II", gdb.read(gdb.value("$ebx"), 8))
+    assert 64 < size < 24 << 10 and reserved == 0
+    gdb.cont()
+    said = vm.wait_said("hello2: ok")
+    assert re.search(r"tag 00000001 \w+ .*one two=3\n", said)
+    assert re.search(r"tag 00000002 \w+ gdbvisor \d", said)
+    assert re.search(r"tag 00000003 \w+ 000003e8 44434241 .*first module\n", said)
+    assert re.search(r"tag 00000015 \w+ 00100000 ", said)
+    if (machine.emulator, machine.firmware) != ("bochs", "uefi"):  # that one has no ACPI tables
+        assert re.search(r"tag 0000000e \w+ 20445352 20525450 ", said)
+    assert re.search(r"tag 00000000 00000008\nhello2: ok", said)
+    assert "wrong" not in said and "bss" not in said
+    rows = _map(said, "hello2")
+    assert all(a + size <= b for (a, size, _), (b, _, _) in zip(rows, rows[1:]))
+    assert sum(size for _, size, kind in rows if kind == 1) > (256 - 32) << 20
+
+
+def _map(said, guest="hello32"):
+    rows = re.findall(rf"{guest}: map (\w+) (\w+) (\w+)", said)
     return [(int(a, 16), int(b, 16), int(c, 16)) for a, b, c in rows]
 
 

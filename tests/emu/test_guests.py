@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness import build
 from harness.vm import Vm
 from machines import Machine
 
@@ -48,6 +49,20 @@ def test_guest_bare(bare, name):
     said = vm.wait_said(WORDS[name])
     assert "unexpected vector" not in said
     assert "wrong" not in said
+
+
+def test_guest_bare_multiboot2(tmp_path, guest_image):
+    """GRUB starts the multiboot2 guest from its ELF file, and tells it what it has to be told: what
+    gdbvisor is held to in test_boot.py."""
+    elf = guest_image("hello2").elf
+    config = "set timeout=0\nmultiboot2 /hello2.elf some words\nboot\n"
+    vm = Vm(BARE, tmp_path, boot_args=["-cdrom", build.iso(config, {"hello2.elf": elf})])
+    try:
+        said = vm.wait_said("hello2: ok")
+    finally:
+        vm.stop()
+    assert "hello2: tag 00000001 00000013 some words\n" in said
+    assert "wrong" not in said and "bss" not in said
 
 
 def test_guest_bare_triple(bare):

@@ -114,6 +114,14 @@ def _multiboot(load, size, entry=None, checksum=None):
     return head + bytes(size - len(head))
 
 
+def _multiboot2(*tags):
+    """A multiboot2 header with these tags, each of 8 bytes: (type, size)."""
+    body = b"".join(struct.pack("<HHI", kind, 0, size) for kind, size in tags)
+    length = 16 + len(body)
+    total = -(0xE85250D6 + length) & 0xFFFFFFFF
+    return struct.pack("<4I", 0xE85250D6, 0, length, total) + body
+
+
 BAD_IMAGES = {
     "text": (b"This is no kernel at all.\n" * 400, ["not recognised"]),
     "empty": (b"\n", ["not recognised"]),
@@ -121,6 +129,8 @@ BAD_IMAGES = {
     "too-high": (_multiboot(0xE0000000, 4096), ["RAM"]),
     "over-the-end": (_multiboot(0x0FE00000, 0x300000), ["RAM"]),
     "short": (_multiboot(0x100000, 8192)[:2048], ["truncated"]),
+    "tag-of-size-0": (_multiboot2((6, 0), (0, 8)) + bytes(4096), ["tag at 0x10", "size of 0"]),
+    "tag-unknown": (_multiboot2((77, 8), (0, 8)) + bytes(4096), ["tag of type 77"]),
     "bzimage-cut": (bytes(0x1F1) + b"\xff" + bytes(0x0C) + b"\x55\xaa" + b"\xeb\x66HdrS"
                     + b"\x0f\x02" + bytes(0x200), ["bzImage", "no protected-mode code"]),
     "bzimage-old": (bytes(0x1FE) + b"\x55\xaa\xeb\x66HdrS\x00\x02" + bytes(0x8000), ["too old"]),

@@ -106,6 +106,26 @@ void fake_multiboot1(uint8_t *bytes, uint32_t flags, const uint32_t addresses[5]
             put32(bytes + 12 + 4 * i, addresses[i]);
 }
 
+void fake_multiboot2(uint8_t *bytes, const struct fake_tag *tags, unsigned count)
+{
+    uint32_t length = 16;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint8_t *tag = bytes + length;
+
+        put16(tag, tags[i].type);
+        put16(tag + 2, tags[i].flags);
+        put32(tag + 4, tags[i].size);
+        for (unsigned j = 0; j < HV_ARRAY_SIZE(tags[i].words) && 8 + 4 * j < tags[i].size; j++)
+            put32(tag + 8 + 4 * j, tags[i].words[j]);
+        length += HV_ALIGN_UP(HV_MIN(HV_MAX(tags[i].size, 8U), 40U), 8);
+    }
+    put32(bytes, 0xe85250d6);
+    put32(bytes + 4, 0);
+    put32(bytes + 8, length);
+    put32(bytes + 12, -(0xe85250d6 + length));
+}
+
 static void put_segment(uint8_t *p, unsigned bits, const struct fake_segment *s)
 {
     if (bits == 64) {

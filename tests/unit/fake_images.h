@@ -47,6 +47,18 @@ void fake_bzimage(uint8_t *bytes, size_t size);
  */
 void fake_multiboot1(uint8_t *bytes, uint32_t flags, const uint32_t addresses[5]);
 
+struct fake_tag {
+    uint16_t type, flags;
+    uint32_t size; /* as it is to stand there */
+    uint32_t words[8];
+};
+
+/*
+ * A multiboot2 header at bytes, 8-aligned, with a right checksum and length; each tag takes its
+ * size, rounded up to 8, at most 40 bytes.
+ */
+void fake_multiboot2(uint8_t *bytes, const struct fake_tag *tags, unsigned count);
+
 struct fake_segment {
     uint32_t type;
     uint64_t offset, vaddr, paddr, filesz, memsz;

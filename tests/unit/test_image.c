@@ -114,18 +114,29 @@ static void test_multiboot2(void **state)
     put32(h, 0xe85250d6);
     put32(h + 8, 24);
     put32(h + 12, -(0xe85250d6 + 24));
-    assert_false(recognise(bytes, sizeof(bytes)));
+    assert_true(recognise(bytes, sizeof(bytes)));
     assert_int_equal(image.kind, IMAGE_MULTIBOOT2);
     assert_int_equal(image.header_offset, 32768 - 16);
-    assert_non_null(strstr(refusal.text, "a multiboot2 kernel"));
-    /* With both, the one that can be started. */
+    assert_string_equal(image.name, "multiboot2 kernel");
+    /* With both, the one that tells the kernel more. */
     fake_multiboot1(bytes + 128, 3, NULL);
+    assert_true(recognise(bytes, sizeof(bytes)));
+    assert_int_equal(image.kind, IMAGE_MULTIBOOT2);
+    h[12] ^= 1;
     assert_true(recognise(bytes, sizeof(bytes)));
     assert_int_equal(image.kind, IMAGE_MULTIBOOT1);
     bytes[128] = 0;
-    h[12] ^= 1;
     assert_false(recognise(bytes, sizeof(bytes)));
     assert_int_equal(image.kind, IMAGE_UNKNOWN);
+    assert_string_equal(refusal.text,
+                        "a multiboot2 header at 0x7ff0 has a wrong checksum or is cut off");
+    h[12] ^= 1;
+    assert_false(recognise(bytes, sizeof(bytes) - 16 - 1)); /* cut off */
+    assert_non_null(strstr(refusal.text, "a multiboot2 header at 0x7ff0"));
+    memmove(h - 4, h, 16); /* not on 8 bytes */
+    put32(h + 12, 0);
+    assert_false(recognise(bytes, sizeof(bytes)));
+    assert_non_null(strstr(refusal.text, "not recognised"));
 }
 
 static void test_boot_sector(void **state)

@@ -1,4 +1,4 @@
-/* boot/multiboot1.c, boot/multiboot1_info.c, boot/elf.c: flat and ELF kernels. */
+/* boot/multiboot.c, boot/multiboot1*.c, boot/elf.c: flat and ELF kernels. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 enum { FLAG_ADDRESSES = 1 << 16, IMAGE_SIZE = 40000 };
 
 static struct fake_machine m;
-static struct multiboot1_plan plan;
+static struct multiboot_plan plan;
 static struct refusal refusal;
 static uint8_t image[IMAGE_SIZE], module[20001];
 
@@ -82,7 +82,7 @@ static void run_plan(void)
 
 static const char *string_at(uint32_t address)
 {
-    assert_in_range(address, plan.info, plan.info + plan.layout.size - 1);
+    assert_in_range(address, plan.info, plan.info + plan.info_size - 1);
     return (const char *)m.memory + address;
 }
 
@@ -262,7 +262,7 @@ static void test_bad_headers(void **state)
     fake_multiboot1(image + 0x40, 0x80000000u | 0x20000 | FLAG_ADDRESSES, flat);
     assert_true(make_plan()); /* unknown optional flags */
     fake_multiboot1(image + 0x40, 3, flat);
-    assert_string_equal(why(), "the multiboot1 image is not an ELF file and has no address fields");
+    assert_string_equal(why(), "the multiboot image is not an ELF file and has no address fields");
     make_flat(flat);
     m.modules[0].size = 0x40 + 31;
     assert_string_equal(why(), "the image is truncated within its multiboot1 header");
@@ -378,7 +378,7 @@ static void test_bad_elf(void **state)
     make_elf(64, 0x100000, s, 3);
     assert_string_equal(why(), "two of the kernel's segments overlap at 0x101fff");
     make_elf(64, 0x50, kernel, 3);
-    assert_string_equal(why(), "the ELF file's entry 0x50 lies in none of its segments");
+    assert_string_equal(why(), "the kernel's entry 0x50 lies in none of its segments");
     make_elf(64, 0x102000, kernel, 1);
     assert_non_null(strstr(why(), "in none of its segments"));
     make_elf(64, 0x100000, kernel + 3, 2);
@@ -466,8 +466,8 @@ static void test_largest_information(void **state)
         memory_map_set(&m.map, FAKE_MEMORY + i * 0x2000, FAKE_MEMORY + i * 0x2000 + 0x1000,
                        MEMORY_NVS);
     assert_true(make_plan());
-    assert_true(plan.info_size <= MULTIBOOT1_INFO_MAX);
-    assert_true(plan.info_size > MULTIBOOT1_INFO_MAX - 8192);
+    assert_true(plan.info_size <= MULTIBOOT_INFO_MAX);
+    assert_true(plan.info_size > MULTIBOOT_INFO_MAX - 8192);
     run_plan();
     assert_int_equal(strlen(string_at(get32(m.memory + plan.info + 16))), BOOT_CMDLINE_SIZE - 1);
 }
