@@ -115,8 +115,7 @@ size_t guest_phys_write(gpa_t address, const void *buf, size_t size)
     return done;
 }
 
-/* Page tables are read only where there is memory, devices or not. */
-static bool walk_read(uint64_t address, void *buf, size_t size)
+bool guest_walk_read(uint64_t address, void *buf, size_t size)
 {
     if (!exists(address) || memory_span(address, size, false) != size)
         return false;
@@ -124,15 +123,21 @@ static bool walk_read(uint64_t address, void *buf, size_t size)
     return true;
 }
 
-bool guest_translate(struct vcpu *v, gva_t address, struct x86_translation *translation)
+struct x86_paging guest_paging(struct vcpu *v)
 {
     vcpu_need(v, REGS_CONTROL);
-    struct x86_paging paging = {.cr0 = v->regs.cr0,
-                                .cr3 = v->regs.cr3,
-                                .cr4 = v->regs.cr4,
-                                .efer = v->regs.efer,
-                                .phys_bits = config.phys_bits};
-    return x86_walk(&paging, address, walk_read, translation);
+    return (struct x86_paging){.cr0 = v->regs.cr0,
+                               .cr3 = v->regs.cr3,
+                               .cr4 = v->regs.cr4,
+                               .efer = v->regs.efer,
+                               .phys_bits = config.phys_bits};
+}
+
+bool guest_translate(struct vcpu *v, gva_t address, struct x86_translation *translation)
+{
+    struct x86_paging paging = guest_paging(v);
+
+    return x86_walk(&paging, address, guest_walk_read, translation);
 }
 
 size_t guest_linear_part(struct vcpu *v, gva_t address, size_t size, gpa_t *gpa)

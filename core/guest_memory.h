@@ -38,6 +38,10 @@ bool guest_memory_is_self(gpa_t address);
 size_t guest_phys_read(gpa_t address, void *buf, size_t size);
 size_t guest_phys_write(gpa_t address, const void *buf, size_t size);
 
+/* What the walk goes by now, and how it reads page tables: only where there is memory. */
+struct x86_paging guest_paging(struct vcpu *v);
+bool guest_walk_read(uint64_t address, void *buf, size_t size);
+
 /* Through the guest's paging as it is now, whatever the mode, as a supervisor would. */
 bool guest_translate(struct vcpu *v, gva_t address, struct x86_translation *translation);
 
