@@ -10,6 +10,11 @@
 static struct debug_slot user_slots[DEBUG_SLOTS];
 static struct debug_merge merges[HV_MAX_CPUS];
 
+static struct {
+    gva_t addresses[DEBUG_SLOTS];
+    unsigned count;
+} loans[HV_MAX_CPUS];
+
 static uint64_t size_code(uint8_t size)
 {
     switch (size) {
@@ -83,11 +88,54 @@ const struct debug_slot *debug_regs_user(unsigned slot)
     return &user_slots[slot];
 }
 
+/* As many as there are free registers. */
+static void place_loans(unsigned cpu, struct debug_merge *merge)
+{
+    unsigned placed = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS && placed < loans[cpu].count; i++) {
+        if (merge->user_of[i] >= 0 || (merge->guest_mask & HV_BIT(i)))
+            continue;
+        merge->lent |= (unsigned)HV_BIT(i);
+        merge->dr[i] = loans[cpu].addresses[placed++];
+        merge->dr7 = (merge->dr7 & ~DR7_FIELDS(i)) | DR7_G(i);
+    }
+}
+
+bool debug_regs_lent(const struct vcpu *v)
+{
+    unsigned placed = 0;
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++)
+        placed += merges[v->number].lent >> i & 1;
+    return placed == loans[v->number].count;
+}
+
+bool debug_regs_lend(struct vcpu *v, const gva_t *addresses, unsigned count)
+{
+    loans[v->number].count = count <= DEBUG_SLOTS ? count : 0;
+    for (unsigned i = 0; i < loans[v->number].count; i++)
+        loans[v->number].addresses[i] = addresses[i];
+    debug_regs_update(v);
+    bool fit = count <= DEBUG_SLOTS && debug_regs_lent(v);
+    if (!fit) {
+        loans[v->number].count = 0;
+        debug_regs_update(v);
+    }
+    return fit;
+}
+
+uint64_t debug_regs_lent_hits(const struct vcpu *v, uint64_t dr6)
+{
+    return dr6 & merges[v->number].lent;
+}
+
 void debug_regs_update(struct vcpu *v)
 {
     struct debug_merge *merge = &merges[v->number];
 
     debug_regs_merge(&v->debug_regs, user_slots, !(v->traps & TRAP_DR_READS), merge);
+    place_loans(v->number, merge);
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
         v->live_dr[i] = merge->dr[i];
     v->live_dr7 = merge->dr7;

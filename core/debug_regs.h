@@ -25,6 +25,7 @@ struct debug_merge {
     int user_of[DEBUG_SLOTS]; /* live register -> the user's slot in it, -1: not the user's */
     unsigned guest_mask;      /* live registers that are the guest's and armed */
     unsigned guest_lost;      /* armed ones of the guest's that had to give way */
+    unsigned lent;            /* live registers that are lent */
 };
 
 /*
@@ -37,6 +38,17 @@ void debug_regs_merge(const struct hv_debug_regs *guest, const struct debug_slot
 /* The user's slots, the same on every CPU. Takes effect at each CPU's next entry. */
 void debug_regs_set_user(unsigned slot, const struct debug_slot *value);
 const struct debug_slot *debug_regs_user(unsigned slot);
+
+/*
+ * Execute breakpoints of v alone, in registers that neither owner has armed. They give way as soon
+ * as one is: see debug_regs_lent(). False: there are not enough, none is lent. count 0: gives all
+ * back.
+ */
+bool debug_regs_lend(struct vcpu *v, const gva_t *addresses, unsigned count);
+/* True while all that were lent are live. */
+bool debug_regs_lent(const struct vcpu *v);
+/* Those bits of dr6 that are lent registers'. */
+uint64_t debug_regs_lent_hits(const struct vcpu *v, uint64_t dr6);
 
 /* Recomputes what is live on v, after a change on either side. */
 void debug_regs_update(struct vcpu *v);

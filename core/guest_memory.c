@@ -75,6 +75,11 @@ static bool exists(gpa_t address)
     return !(address >> config.phys_bits);
 }
 
+bool guest_phys_is_ram(gpa_t address)
+{
+    return exists(address) && !guest_memory_is_self(address) && memory_span(address, 1, true) == 1;
+}
+
 size_t guest_phys_read(gpa_t address, void *buf, size_t size)
 {
     size_t done = 0;

@@ -34,6 +34,9 @@ bool guest_memory_devices_allowed(void);
 
 bool guest_memory_is_self(gpa_t address);
 
+/* True for memory that can be written. */
+bool guest_phys_is_ram(gpa_t address);
+
 /* Bytes done: less than size where memory ends. */
 size_t guest_phys_read(gpa_t address, void *buf, size_t size);
 size_t guest_phys_write(gpa_t address, const void *buf, size_t size);

@@ -6,7 +6,7 @@
 #include "hv/compiler.h"
 #include "lib/string.h"
 
-enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = STAGE2_OWN_PAGES };
+enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = 2 };
 
 struct open_page {
     bool used, write;

@@ -1,6 +1,7 @@
 #include "core/run.h"
 
 #include "core/backend.h"
+#include "core/exec_views.h"
 #include "core/handle.h"
 #include "core/mediate.h"
 #include "core/step.h"
@@ -31,11 +32,37 @@ static bool offer_nmi(struct vcpu *v)
 /* The instruction at RIP runs under a step, on dummy pages or because an NMI must wait for it. */
 static bool step_over(struct vcpu *v, struct hv_exit *exit)
 {
+    if (v->event.type == HV_EVENT_NONE && exec_views_at(v, vcpu_linear_rip(v))) {
+        *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
+        return true;
+    }
     core_step(v, exit);
     if (exit->kind != HV_EXIT_STEP)
         return true;
     exit->kind = HV_EXIT_DEBUG; /* it may have hit a watchpoint besides */
     return exit->debug.dr6 != 0;
+}
+
+/* True when the fault comes up. */
+static bool handle_fault(struct vcpu *v, struct hv_exit *exit)
+{
+    switch (exec_views_fault(v, exit)) {
+    case EXEC_RETRY:
+        return false;
+    case EXEC_BREAKPOINT:
+        *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
+        return true;
+    case EXEC_STEP:
+        if (step_over(v, exit))
+            return true;
+        exec_views_resume(v);
+        return false;
+    case EXEC_NOT_OURS:
+        if (!mediate_begin(v, exit->stage2.address, exit->stage2.write))
+            return true;
+        break;
+    }
+    return step_over(v, exit);
 }
 
 void core_run(struct vcpu *v, struct hv_exit *exit)
@@ -45,6 +72,7 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
             if (step_over(v, exit))
                 return;
         }
+        exec_views_prepare(v);
         hv_backend->run(v, RUN_FREE, exit);
         switch (core_handle(v, exit)) {
         case CORE_RETRY:
@@ -58,12 +86,13 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
         case CORE_RAISED:
             break;
         case CORE_STAGE2:
-            if (!mediate_begin(v, exit->stage2.address, exit->stage2.write))
-                return;
-            if (step_over(v, exit))
+            if (handle_fault(v, exit))
                 return;
             break;
         case CORE_UP:
+            if (exit->kind == HV_EXIT_DEBUG && exec_views_debug(v, exit) &&
+                exit->kind == HV_EXIT_NONE)
+                break;
             return;
         }
     }

@@ -8,7 +8,7 @@
 enum {
     PAGE = STAGE2_PAGE,
     ENTRIES = STAGE2_ENTRIES,
-    SPLIT_PAGES = 32,     /* for pages that are different: holes, devices, later breakpoints */
+    SPLIT_PAGES = 128,    /* for pages that are different: holes, devices, breakpoints */
     MAX_PHYS_BITS = 48,   /* what four levels reach */
     SMALL_PHYS_BITS = 40, /* without 1 GiB pages: what is mapped at once, 1 TiB */
     FILL_PAGES = 64,      /* and tables for what lies above, reused round and round */
@@ -22,6 +22,7 @@ static hpa_t roots[STAGE2_VIEWS];
 static uint64_t next_free;  /* offset in the pool */
 static uint64_t fill_start; /* offset in the pool of the pages for filling */
 static uint64_t fill_next;
+static uint32_t changes;
 
 static struct mtrr_values types;
 static bool have_types;
@@ -203,6 +204,7 @@ static enum hv_status map_at(gpa_t gpa, hpa_t hpa, unsigned access, unsigned lev
     if (stage2_is_table(config.format, *entry, level))
         return HV_EINVAL; /* smaller pages are there already, each with its reason */
     *entry = leaf_entry(HV_ALIGN_DOWN(hpa, 1ULL << stage2_shift(level)), access, level);
+    atomic_set(&changes, changes + 1);
     return HV_OK;
 }
 
@@ -298,8 +300,20 @@ bool stage2_fill(gpa_t gpa, bool reuse)
 {
     spin_lock(&lock);
     bool filled = fill(gpa, reuse);
+    if (filled)
+        atomic_set(&changes, changes + 1);
     spin_unlock(&lock);
     return filled;
+}
+
+bool stage2_execute_only(void)
+{
+    return config.format->execute_only;
+}
+
+uint32_t stage2_changes(void)
+{
+    return atomic_get(&changes);
 }
 
 uint64_t stage2_used(void)

@@ -23,7 +23,10 @@ static struct {
 
 hpa_t stage2_root(unsigned cpu, enum stage2_view view)
 {
-    return state[cpu].open ? (hpa_t)own[cpu].root[view] : stage2_shared_root(view);
+    if (state[cpu].open)
+        return (hpa_t)own[cpu].root[view];
+    return view == STAGE2_NORMAL && stage2_in_view(cpu) ? stage2_view_root(cpu)
+                                                        : stage2_shared_root(view);
 }
 
 static void begin(unsigned cpu)
@@ -57,7 +60,6 @@ static uint64_t *own_table(unsigned cpu, uint64_t *entry, unsigned level)
 
 enum hv_status stage2_open(unsigned cpu, gpa_t gpa, hpa_t hpa, unsigned access)
 {
-    enum { WRITE_BACK = MTRR_WB };
     const struct stage2_format *f = stage2_format_used();
 
     if (gpa >> (stage2_shift(LEVEL_ROOT) + 9))
@@ -74,7 +76,8 @@ enum hv_status stage2_open(unsigned cpu, gpa_t gpa, hpa_t hpa, unsigned access)
             own[cpu].root[STAGE2_NO_EXECUTE][index] = stage2_no_execute(f, table[index]);
         table = below;
     }
-    table[stage2_index(gpa, LEVEL_4K)] = stage2_leaf(f, hpa, access, LEVEL_4K, WRITE_BACK);
+    uint64_t *leaf = &table[stage2_index(gpa, LEVEL_4K)];
+    *leaf = stage2_opened_leaf(f, *leaf, gpa, hpa, access);
     return HV_OK;
 }
 

@@ -35,7 +35,7 @@ static inline bool stage2_is_table(const struct stage2_format *f, uint64_t entry
     return entry && level > LEVEL_4K && !(entry & f->large);
 }
 
-/* An entry of the root as the view has it in which nothing is executable. */
+/* An entry of any level as a view has it in which nothing under it is executable. */
 static inline uint64_t stage2_no_execute(const struct stage2_format *f, uint64_t entry)
 {
     return entry ? (entry & ~f->execute) | f->no_execute : 0;
@@ -47,9 +47,24 @@ static inline uint64_t stage2_leaf(const struct stage2_format *f, hpa_t hpa, uns
 {
     if (!access)
         return 0;
-    return hpa | (f->type_shift ? type << f->type_shift : 0) | f->leaf |
+    return hpa | (f->type_shift ? type << f->type_shift : 0) |
+           (access & STAGE2_READ ? f->leaf : f->leaf & ~f->read) |
            (level > LEVEL_4K ? f->large : 0) | (access & STAGE2_WRITE ? f->write : 0) |
            (access & STAGE2_EXECUTE ? f->execute : f->no_execute);
+}
+
+/*
+ * The leaf of a page as one CPU has it. Of another page the memory type is write-back; of the page
+ * itself it stays what `leaf` has.
+ */
+static inline uint64_t stage2_opened_leaf(const struct stage2_format *f, uint64_t leaf, gpa_t gpa,
+                                          hpa_t hpa, unsigned access)
+{
+    uint64_t type = MTRR_WB;
+
+    if (hpa == (gpa & ~(gpa_t)(STAGE2_PAGE - 1)) && f->type_shift)
+        type = leaf >> f->type_shift & 7;
+    return stage2_leaf(f, hpa, access, LEVEL_4K, type);
 }
 
 /* The table below this one entry of `level` maps the same in the next smaller pages. */
@@ -67,5 +82,8 @@ static inline void stage2_fill_split(const struct stage2_format *f, uint64_t *ta
 /* The tables that all CPUs share. */
 const struct stage2_format *stage2_format_used(void);
 hpa_t stage2_shared_root(enum stage2_view view);
+
+/* Where a CPU's view of one page begins. */
+hpa_t stage2_view_root(unsigned cpu);
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/step.h"
 
 #include "core/backend.h"
+#include "core/exec_views.h"
 #include "core/handle.h"
 #include "core/mediate.h"
 
@@ -26,7 +27,8 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
         *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
         return true;
     case CORE_STAGE2:
-        return !mediate_begin(v, exit->stage2.address, exit->stage2.write);
+        return !exec_views_open(v, exit) &&
+               !mediate_begin(v, exit->stage2.address, exit->stage2.write);
     case CORE_UP:
         return true;
     }
@@ -35,6 +37,7 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
 
 void core_step(struct vcpu *v, struct hv_exit *exit)
 {
+    exec_views_begin_step(v);
     do {
         if (v->event.type != HV_EVENT_NONE)
             deliver_once(v, exit);
@@ -42,4 +45,5 @@ void core_step(struct vcpu *v, struct hv_exit *exit)
             hv_backend->step(v, exit);
     } while (!is_over(v, exit));
     mediate_end(v, exit->kind == HV_EXIT_STEP);
+    exec_views_finish_step(v);
 }

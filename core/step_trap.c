@@ -19,6 +19,7 @@ struct step_state {
     struct step_plan plan;
     uint64_t flags; /* the guest's own before the step */
     bool guarded;
+    gva_t guard; /* where */
 };
 
 static gva_t guard_address(struct vcpu *v, const struct step_plan *plan)
@@ -50,7 +51,8 @@ static void plan_step(struct vcpu *v, struct step_state *step)
     if (insn_at_rip(v, &insn) == HV_OK)
         step->plan = step_plan_make(&insn, v->regs.efer & EFER_LMA);
     if (step->plan.guard_next || step->plan.guard_target) {
-        arm_guard(v, guard_address(v, &step->plan));
+        step->guard = guard_address(v, &step->plan);
+        arm_guard(v, step->guard);
         step->guarded = true;
     }
 }
@@ -95,6 +97,11 @@ void core_step_by_trap(struct vcpu *v, struct hv_exit *exit)
     if (step.guarded)
         debug_regs_update(v);
 
+    /* A processor may fetch there before it looks at the register, from a page it cannot execute.
+     */
+    if (exit->kind == HV_EXIT_STAGE2 && exit->stage2.execute && step.guarded &&
+        vcpu_linear_rip(v) == step.guard)
+        *exit = (struct hv_exit){.kind = HV_EXIT_DEBUG, .debug = {DR6_B(GUARD)}};
     bool at_guard = exit->kind == HV_EXIT_DEBUG && step.guarded && (exit->debug.dr6 & DR6_B(GUARD));
     if (exit->kind == HV_EXIT_DEBUG && ((exit->debug.dr6 & DR6_BS) || at_guard)) {
         exit->kind = HV_EXIT_STEP;

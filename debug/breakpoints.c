@@ -1,11 +1,15 @@
 #include "debug/breakpoints.h"
 
+#include "core/exec_views.h"
 #include "core/guest_memory.h"
 #include "hv/compiler.h"
 
 enum { INT3 = 0xcc };
 
-/* One for each address that was asked for; those that share a byte share its original. */
+/*
+ * Those in place, one for each address that was asked for; those that share a byte share its
+ * original.
+ */
 struct breakpoint {
     gva_t gva; /* as it was asked for: paging may have changed when it is removed */
     gpa_t gpa;
@@ -35,31 +39,37 @@ static struct breakpoint *find_gva(struct vcpu *v, gva_t address)
 
 unsigned breakpoints_count(void)
 {
-    return count;
+    return count + exec_views_count();
 }
 
-enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
+static enum hv_status insert_in_place(struct breakpoint b)
 {
-    struct x86_translation t;
-    struct breakpoint b = {.gva = address};
+    const struct breakpoint *other = find_gpa(b.gpa);
     uint8_t int3 = INT3;
 
-    if (!guest_translate(v, address, &t))
-        return HV_EFAULT;
-    b.gpa = t.gpa;
-    for (unsigned i = 0; i < count; i++) {
-        if (table[i].gpa == b.gpa && table[i].gva == address)
-            return HV_OK;
-    }
-    if (count == BREAKPOINTS_MAX)
+    if (breakpoints_count() >= BREAKPOINTS_MAX)
         return HV_ENOSPC;
-    const struct breakpoint *other = find_gpa(b.gpa);
     if (other)
         b.original = other->original; /* what is in memory now is ours */
     else if (guest_phys_read(b.gpa, &b.original, 1) != 1 || guest_phys_write(b.gpa, &int3, 1) != 1)
         return HV_EFAULT;
     table[count++] = b;
     return HV_OK;
+}
+
+enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
+{
+    struct x86_translation t;
+
+    if (!guest_translate(v, address, &t) || !guest_phys_is_ram(t.gpa))
+        return HV_EFAULT;
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].gpa == t.gpa && table[i].gva == address)
+            return HV_OK;
+    }
+    if (!find_gpa(t.gpa) && exec_views_insert(t.gpa, address) == HV_OK)
+        return HV_OK;
+    return insert_in_place((struct breakpoint){.gva = address, .gpa = t.gpa});
 }
 
 /* Not over what the guest has put there since. */
@@ -84,6 +94,7 @@ enum hv_status breakpoints_remove(struct vcpu *v, gva_t address)
 {
     (void)v;
 
+    exec_views_remove(address);
     for (unsigned i = count; i-- > 0;) {
         if (table[i].gva == address)
             forget(&table[i]);
@@ -93,17 +104,34 @@ enum hv_status breakpoints_remove(struct vcpu *v, gva_t address)
 
 void breakpoints_remove_all(void)
 {
+    gva_t gva;
+
+    while (exec_views_count()) {
+        exec_views_get(exec_views_count() - 1, &gva);
+        exec_views_remove(gva);
+    }
     while (count)
         forget(&table[count - 1]);
 }
 
 bool breakpoints_at(struct vcpu *v, gva_t address)
 {
-    return find_gva(v, address) != NULL;
+    return breakpoints_hidden_at(v, address) || find_gva(v, address);
+}
+
+bool breakpoints_hidden_at(struct vcpu *v, gva_t address)
+{
+    return exec_views_at(v, address);
+}
+
+bool breakpoints_begin_step(struct vcpu *v, gva_t address)
+{
+    return exec_views_claim(v, address) && !find_gva(v, address);
 }
 
 void breakpoints_lift(struct vcpu *v, gva_t address)
 {
+    exec_views_claim(v, address); /* who stands has none */
     lifted = find_gva(v, address);
     if (lifted)
         restore(lifted);
@@ -112,8 +140,8 @@ void breakpoints_lift(struct vcpu *v, gva_t address)
 void breakpoints_drop(struct vcpu *v)
 {
     uint8_t now, int3 = INT3;
-    (void)v;
 
+    exec_views_release(v);
     /* The stepped instruction may have changed itself: then the new byte is the true one. */
     if (lifted && guest_phys_read(lifted->gpa, &now, 1) == 1) {
         for (unsigned i = 0; i < count; i++) {

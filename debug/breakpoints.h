@@ -1,6 +1,7 @@
 /*
- * Software breakpoints: INT3 bytes in the guest's memory, kept by guest-physical address with the
- * byte that belongs there. Whoever reads through here sees the true bytes.
+ * Software breakpoints, kept by guest-physical address: in execute views (core/exec_views.h); where
+ * there is no table for that, as INT3 bytes "in place" in the guest's memory, with the byte that
+ * belongs there. Whoever reads through here sees the true bytes.
  */
 #ifndef DEBUG_BREAKPOINTS_H
 #define DEBUG_BREAKPOINTS_H
@@ -23,7 +24,15 @@ unsigned breakpoints_count(void);
 /* True when the INT3 at this linear address of v is ours. */
 bool breakpoints_at(struct vcpu *v, gva_t address);
 
-/* Takes the breakpoint at address (there must be one) out for a step, and puts it back. */
+/* The same where nothing in memory makes a step stop there. */
+bool breakpoints_hidden_at(struct vcpu *v, gva_t address);
+
+/*
+ * v is about to step the instruction under the breakpoint at address. False: all other CPUs have to
+ * stand meanwhile, for there is an INT3 in memory; then breakpoints_lift() takes it out.
+ * breakpoints_drop(): it is done.
+ */
+bool breakpoints_begin_step(struct vcpu *v, gva_t address);
 void breakpoints_lift(struct vcpu *v, gva_t address);
 void breakpoints_drop(struct vcpu *v);
 

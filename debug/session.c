@@ -5,6 +5,7 @@
 #include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/debug_regs.h"
+#include "core/exec_views.h"
 #include "core/ipi.h"
 #include "core/machine.h"
 #include "core/park.h"
@@ -73,11 +74,16 @@ static void report_death(struct vcpu *v, enum hv_exit_kind exit)
     hv_backend->dump(v, report_line);
 }
 
-/* The instruction under a breakpoint of ours is done with the true byte in place. */
-static void step_off(struct vcpu *v, gva_t address, struct hv_exit *exit)
+/*
+ * The instruction under a breakpoint of ours is done with the true byte in place. alone: while all
+ * others stand.
+ */
+static void step_off(struct vcpu *v, gva_t address, bool alone, struct hv_exit *exit)
 {
-    park_gather(v);
-    breakpoints_lift(v, address);
+    if (alone) {
+        park_gather(v);
+        breakpoints_lift(v, address);
+    }
     core_step(v, exit);
     if (exit->kind == HV_EXIT_BREAKPOINT) {
         /* Under ours stands the guest's own INT3: the step goes to its handler. */
@@ -85,7 +91,8 @@ static void step_off(struct vcpu *v, gva_t address, struct hv_exit *exit)
         core_step(v, exit);
     }
     breakpoints_drop(v);
-    park_release(v);
+    if (alone)
+        park_release(v);
 }
 
 /*
@@ -96,17 +103,22 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
 {
     gva_t rip = vcpu_linear_rip(v);
     bool stepping = cpu_of(v)->action == GDB_STEP;
-    bool on_breakpoint = leaving && breakpoints_count() && breakpoints_at(v, rip);
+    bool ready =
+        breakpoints_count() && v->event.type == HV_EVENT_NONE; /* to execute what is here */
+    bool off = ready && leaving && breakpoints_at(v, rip);
+    bool alone = off && !breakpoints_begin_step(v, rip);
     uint64_t own_rf = v->regs.rflags & RFLAGS_RF;
 
-    if (on_breakpoint && v->event.type == HV_EVENT_NONE && !park_claim(v))
+    if (alone && !park_claim(v))
         return false;
     if (leaving && watch_executes_at(rip))
         v->regs.rflags |= RFLAGS_RF;
-    if (on_breakpoint && v->event.type == HV_EVENT_NONE) {
-        step_off(v, rip, exit);
+    if (off) {
+        step_off(v, rip, alone, exit);
         if (!stepping && exit->kind == HV_EXIT_STEP)
             exit->kind = exit->debug.dr6 ? HV_EXIT_DEBUG : HV_EXIT_NONE;
+    } else if (stepping && ready && !leaving && breakpoints_hidden_at(v, rip)) {
+        *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
     } else if (stepping) {
         core_step(v, exit);
     } else {
@@ -169,6 +181,7 @@ static void tell(struct vcpu *v)
     if (!park_claim(v))
         return;
     park_gather(v);
+    exec_views_leave(v);
     line_close(v);
     note(v, EVENT_NONE);
     if (judge_is_due(v, &event, debug.heard, &stop)) {
@@ -201,6 +214,7 @@ static void hear(struct vcpu *v)
 static void stand(struct vcpu *v)
 {
     line_close(v);
+    exec_views_leave(v);
     vcpu_need(v, REGS_ALL);
     registers_keep(v);
     park_stand(v);
@@ -230,6 +244,7 @@ static void take_ipis(struct vcpu *v)
     while ((action = ipi_take(v, &vector)) != AP_NOTHING) {
         switch (action) {
         case AP_RESET:
+            exec_views_leave(v);
             vcpu_init(v, cpuid(1, 0).eax);
             hv_backend->reset(v);
             debug_regs_update(v);

@@ -56,8 +56,8 @@ const char *svm_features_refusal(const struct svm_features *f)
                "the firmware's setup.";
     if (!f->npt)
         return "this processor's SVM has no nested paging (NPT), which gdbvisor needs.";
-    if (f->asids < 3)
-        return "this processor's SVM has fewer than 3 address space identifiers (ASIDs).";
+    if (f->asids < 4)
+        return "this processor's SVM has fewer than 4 address space identifiers (ASIDs).";
     return NULL;
 }
 

@@ -17,7 +17,8 @@
 /* enter.asm */
 void svm_enter(hpa_t vmcb, uint64_t *gpr, hpa_t host_vmcb, uint64_t dr7);
 
-enum { ASID_NORMAL = 1, ASID_NO_EXECUTE = 2, ASIDS = 6 /* their bits */, SHADOW = 1 };
+enum { ASID_NORMAL = 1, ASID_NO_EXECUTE = 2, ASID_VIEW = 3, ASIDS = 14 /* their bits */ };
+enum { SHADOW = 1 };
 
 struct svm_cpu {
     struct vmcb vmcb;        /* the guest's */
@@ -137,8 +138,8 @@ static void set_mode(enum hv_run_mode mode, unsigned number)
     struct svm_cpu *cpu = &cpus[number];
     struct vmcb_control *c = &cpu->vmcb.control;
     bool no_execute = mode == RUN_TO_FETCH;
-    uint32_t asid = no_execute ? ASID_NO_EXECUTE : ASID_NORMAL;
     hpa_t root = stage2_root(number, no_execute ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+    uint32_t asid = no_execute ? ASID_NO_EXECUTE : stage2_in_view(number) ? ASID_VIEW : ASID_NORMAL;
 
     if (c->asid != asid || c->nested_cr3 != root) {
         c->asid = asid;

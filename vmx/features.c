@@ -100,7 +100,8 @@ size_t vmx_features_text(const struct vmx_features *f, char *text, size_t size)
 {
     uint32_t cpu2 = vmx_controls_make(f).cpu2;
 
-    return fmt_print(text, size, "EPT%s%s%s", f->ept_vpid & VMX_EPT_1G ? ", 1 GiB pages" : "",
+    return fmt_print(text, size, "EPT%s%s%s%s", f->ept_vpid & VMX_EPT_1G ? ", 1 GiB pages" : "",
+                     f->ept_vpid & VMX_EPT_EXECUTE_ONLY ? ", execute-only pages" : "",
                      f->ept_vpid & VMX_EPT_ACCESSED ? ", accessed and dirty bits" : "",
                      cpu2 & VMX_CPU2_VPID ? ", VPID" : "");
 }

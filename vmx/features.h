@@ -17,13 +17,14 @@ struct vmx_features {
 };
 
 /* IA32_VMX_EPT_VPID_CAP */
-#define VMX_EPT_FOUR_LEVELS (1ULL << 6)
-#define VMX_EPT_WB          (1ULL << 14)
-#define VMX_EPT_2M          (1ULL << 16)
-#define VMX_EPT_1G          (1ULL << 17)
-#define VMX_EPT_INVEPT      (1ULL << 20)
-#define VMX_EPT_ACCESSED    (1ULL << 21)
-#define VMX_EPT_INVEPT_ALL  (1ULL << 26)
+#define VMX_EPT_EXECUTE_ONLY (1ULL << 0)
+#define VMX_EPT_FOUR_LEVELS  (1ULL << 6)
+#define VMX_EPT_WB           (1ULL << 14)
+#define VMX_EPT_2M           (1ULL << 16)
+#define VMX_EPT_1G           (1ULL << 17)
+#define VMX_EPT_INVEPT       (1ULL << 20)
+#define VMX_EPT_ACCESSED     (1ULL << 21)
+#define VMX_EPT_INVEPT_ALL   (1ULL << 26)
 
 /* Processors of a maker that builds VMX. */
 bool vmx_features_maker(void);

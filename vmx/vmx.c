@@ -55,12 +55,13 @@ static enum vmx_mtf mtf;
 static struct cpuid_row hidden[VMX_HIDDEN_MAX];
 
 /* SDM vol. 3, "EPT Translation Mechanism": R, W, X; memory type in bits 3-5 of leaves. */
-static const struct stage2_format ept_format = {
-    .table = 7, .leaf = 1, .large = 0x80, .write = 2, .execute = 4, .type_shift = 3};
+static struct stage2_format ept_format = {
+    .table = 7, .leaf = 1, .large = 0x80, .read = 1, .write = 2, .execute = 4, .type_shift = 3};
 
 static const char *vmx_present(void)
 {
     features = vmx_features_read();
+    ept_format.execute_only = features.ept_vpid & VMX_EPT_EXECUTE_ONLY;
     return vmx_features_refusal(&features);
 }
 

@@ -250,7 +250,7 @@ static inline void host_nmi(void)
     trap_dispatch(&frame);
 }
 
-static uint8_t pool[64 * 4096] HV_ALIGNED(4096);
+static uint8_t pool[160 * 4096] HV_ALIGNED(4096);
 static uint64_t host_gdt[5] = {0, 0, 0, (uint64_t)HOST_TASK << 16, 0};
 static struct vcpu *v;
 static struct hv_exit out;

@@ -85,7 +85,7 @@ void svm_enter(hpa_t vmcb, uint64_t *gpr, hpa_t host_vmcb, uint64_t dr7)
         guest(b);
 }
 
-static uint8_t pool[64 * 4096] HV_ALIGNED(4096);
+static uint8_t pool[160 * 4096] HV_ALIGNED(4096);
 static struct vcpu *v;
 static struct hv_exit out;
 

@@ -317,7 +317,7 @@ static void test_user11_refused_state(void **state)
 
 static void test_stage2(void **state)
 {
-    static uint8_t pool[1200 * 4096] HV_ALIGNED(4096);
+    static uint8_t pool[1300 * 4096] HV_ALIGNED(4096);
     static const struct stage2_format npt = {
         .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
     const struct stage2_config config = {&npt, 46, false, (hpa_t)pool, sizeof(pool)};

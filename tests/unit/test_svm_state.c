@@ -242,9 +242,9 @@ static void test_refusals(void **state)
     svm_edx = 0xe8;
     assert_non_null(strstr(refusal(), "NPT"));
     features_setup(NULL);
-    svm_asids = 2;
-    assert_non_null(strstr(refusal(), "ASID"));
     svm_asids = 3;
+    assert_non_null(strstr(refusal(), "ASID"));
+    svm_asids = 4;
     assert_null(refusal());
     svm_edx = 1; /* nothing optional is needed */
     assert_null(refusal());

@@ -1,0 +1,456 @@
+#include "core/exec_views.h"
+
+#include "arch/x86/physmem.h"
+#include "arch/x86/registers.h"
+#include "core/backend.h"
+#include "core/debug_regs.h"
+#include "core/guest_memory.h"
+#include "core/stage2.h"
+#include "hv/compiler.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+
+enum { PAGE = 4096, INT3 = 0xcc };
+
+struct breakpoint {
+    gpa_t gpa;
+    gva_t gva;
+    uint8_t original; /* while there is an INT3 in memory */
+};
+
+/* Ordered by gpa, then gva. Changed only while all CPUs stand. */
+static struct breakpoint list[EXEC_BREAKPOINTS_MAX];
+static unsigned count;
+
+enum view_kind {
+    VIEW_NONE,
+    VIEW_COPY,      /* of the page, with INT3s in it */
+    VIEW_REGISTERS, /* debug registers */
+    VIEW_PLANTED,   /* INT3s in the page itself */
+    VIEW_TRUE,      /* the page itself, for a step */
+};
+
+/* Each CPU's own but for what `lock` is for. */
+static struct cpu_view {
+    enum view_kind kind; /* others look at VIEW_PLANTED: lock */
+    bool stepping;       /* the instruction at a breakpoint of `page`: lock */
+    bool opened;         /* pages for a step */
+    gpa_t page;          /* lock */
+    unsigned traps;      /* what debug wanted before VIEW_REGISTERS */
+} views[HV_MAX_CPUS];
+
+static struct spinlock lock;
+static uint8_t copies[HV_MAX_CPUS][PAGE] HV_ALIGNED(PAGE);
+
+static gpa_t page_of(gpa_t gpa)
+{
+    return HV_ALIGN_DOWN(gpa, (gpa_t)PAGE);
+}
+
+/* The first breakpoint that is not before (gpa, gva). */
+static unsigned lower_bound(gpa_t gpa, gva_t gva)
+{
+    unsigned low = 0, high = count;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        const struct breakpoint *b = &list[middle];
+        if (b->gpa < gpa || (b->gpa == gpa && b->gva < gva))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The breakpoints of a page are [*first, *end). False: it has none. */
+static bool find_page(gpa_t page, unsigned *first, unsigned *end)
+{
+    *first = *end = lower_bound(page, 0);
+    while (*end < count && list[*end].gpa - page < PAGE)
+        (*end)++;
+    return *end > *first;
+}
+
+static bool is_guarded(gpa_t page)
+{
+    unsigned first, end;
+    return find_page(page, &first, &end);
+}
+
+static void flush_all(void)
+{
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        hv_backend->flush(vcpu_get(i));
+}
+
+/* Takes the page's execute permission. */
+static enum hv_status guard(gpa_t page)
+{
+    hpa_t hpa;
+    unsigned access;
+
+    if (!stage2_lookup(page, &hpa, &access) || hpa != page || access != STAGE2_ALL ||
+        stage2_map(page, page, STAGE2_READ | STAGE2_WRITE) != HV_OK)
+        return HV_ENOSPC;
+    flush_all();
+    return HV_OK;
+}
+
+enum hv_status exec_views_insert(gpa_t gpa, gva_t gva)
+{
+    unsigned at = lower_bound(gpa, gva);
+
+    if (at < count && list[at].gpa == gpa && list[at].gva == gva)
+        return HV_OK;
+    if (count == EXEC_BREAKPOINTS_MAX ||
+        (!is_guarded(page_of(gpa)) && guard(page_of(gpa)) != HV_OK))
+        return HV_ENOSPC;
+    memmove(&list[at + 1], &list[at], (count - at) * sizeof(list[0]));
+    list[at] = (struct breakpoint){.gpa = gpa, .gva = gva};
+    count++;
+    return HV_OK;
+}
+
+void exec_views_remove(gva_t gva)
+{
+    for (unsigned i = count; i-- > 0;) {
+        gpa_t page = page_of(list[i].gpa);
+        if (list[i].gva != gva)
+            continue;
+        count--;
+        memmove(&list[i], &list[i + 1], (count - i) * sizeof(list[0]));
+        if (!is_guarded(page)) {
+            stage2_map(page, page, STAGE2_ALL);
+            flush_all();
+        }
+    }
+}
+
+unsigned exec_views_count(void)
+{
+    return count;
+}
+
+gpa_t exec_views_get(unsigned index, gva_t *gva)
+{
+    *gva = list[index].gva;
+    return list[index].gpa;
+}
+
+static bool is_at(gpa_t gpa)
+{
+    unsigned at = lower_bound(gpa, 0);
+    return at < count && list[at].gpa == gpa;
+}
+
+bool exec_views_at(struct vcpu *v, gva_t address)
+{
+    struct x86_translation t;
+    return count && guest_translate(v, address, &t) && is_at(t.gpa);
+}
+
+/* Does another CPU have INT3s in the page, or step at one of its breakpoints? Under the lock. */
+static bool others_plant(unsigned cpu, gpa_t page)
+{
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        if (i != cpu && views[i].kind == VIEW_PLANTED && views[i].page == page)
+            return true;
+    }
+    return false;
+}
+
+static bool others_step(unsigned cpu, gpa_t page)
+{
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        if (i != cpu && views[i].stepping && views[i].page == page)
+            return true;
+    }
+    return false;
+}
+
+static uint8_t *byte_at(gpa_t gpa)
+{
+    return (uint8_t *)physmem_map(gpa);
+}
+
+/* INT3s into the page itself, at once with a look at what was there. */
+static void plant(unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++) {
+        if (i > first && list[i].gpa == list[i - 1].gpa)
+            list[i].original = list[i - 1].original;
+        else
+            list[i].original = __atomic_exchange_n(byte_at(list[i].gpa), INT3, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Not over what the guest has put there since: that is the true byte now. */
+static void lift(unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++) {
+        uint8_t int3 = INT3;
+        __atomic_compare_exchange_n(byte_at(list[i].gpa), &int3, list[i].original, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+}
+
+static bool enter_planted(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned first,
+                          unsigned end)
+{
+    spin_lock(&lock);
+    bool free = !others_step(cpu, page);
+    if (free) {
+        if (!others_plant(cpu, page))
+            plant(first, end);
+        view->kind = VIEW_PLANTED;
+        view->page = page;
+    }
+    spin_unlock(&lock);
+    return free;
+}
+
+static void add_address(gva_t *addresses, unsigned *n, gva_t address)
+{
+    for (unsigned i = 0; i < *n; i++) {
+        if (addresses[i] == address)
+            return;
+    }
+    addresses[(*n)++] = address;
+}
+
+/* As the code that runs now knows the breakpoints, and as the user does. */
+static bool enter_registers(struct vcpu *v, struct cpu_view *view, gpa_t page, unsigned first,
+                            unsigned end)
+{
+    gva_t addresses[2 * DEBUG_SLOTS], here = vcpu_linear_rip(v) & ~(gva_t)(PAGE - 1);
+    unsigned n = 0;
+
+    if (end - first > DEBUG_SLOTS)
+        return false;
+    for (unsigned i = first; i < end; i++) {
+        add_address(addresses, &n, here | (list[i].gpa & (PAGE - 1)));
+        add_address(addresses, &n, list[i].gva);
+    }
+    view->traps = v->traps;
+    v->traps |= TRAP_DEBUG | TRAP_DR_READS;
+    if (!debug_regs_lend(v, addresses, n)) {
+        v->traps = view->traps;
+        debug_regs_update(v);
+        return false;
+    }
+    view->kind = VIEW_REGISTERS;
+    view->page = page;
+    return true;
+}
+
+static void fill_copy(unsigned cpu, gpa_t page, unsigned first, unsigned end)
+{
+    uint8_t *copy = copies[cpu];
+    size_t n = guest_phys_read(page, copy, PAGE);
+
+    memset(copy + n, 0, PAGE - n);
+    for (unsigned i = first; i < end; i++)
+        copy[list[i].gpa - page] = INT3;
+}
+
+/* Not while others step at its breakpoints: then the guest comes back here by itself. */
+static void enter(struct vcpu *v, gpa_t page)
+{
+    struct cpu_view *view = &views[v->number];
+    unsigned first, end, access = STAGE2_ALL;
+    hpa_t hpa = page;
+
+    find_page(page, &first, &end);
+    if (stage2_execute_only()) {
+        fill_copy(v->number, page, first, end);
+        view->kind = VIEW_COPY;
+        view->page = page;
+        hpa = (hpa_t)copies[v->number];
+        access = STAGE2_EXECUTE;
+    } else if (!enter_registers(v, view, page, first, end) &&
+               !enter_planted(view, v->number, page, first, end)) {
+        return;
+    }
+    if (stage2_enter_view(v->number, page, hpa, access))
+        hv_backend->flush(v);
+}
+
+void exec_views_leave(struct vcpu *v)
+{
+    struct cpu_view *view = &views[v->number];
+    unsigned first, end;
+
+    switch (view->kind) {
+    case VIEW_NONE:
+        return;
+    case VIEW_COPY:
+    case VIEW_TRUE:
+        break;
+    case VIEW_REGISTERS:
+        v->traps = view->traps;
+        debug_regs_lend(v, NULL, 0);
+        break;
+    case VIEW_PLANTED:
+        spin_lock(&lock);
+        if (find_page(view->page, &first, &end) && !others_plant(v->number, view->page))
+            lift(first, end);
+        view->kind = VIEW_NONE;
+        spin_unlock(&lock);
+        break;
+    }
+    view->kind = VIEW_NONE;
+    stage2_leave_view(v->number);
+}
+
+void exec_views_prepare(struct vcpu *v)
+{
+    struct cpu_view *view = &views[v->number];
+
+    if (view->kind == VIEW_NONE)
+        return;
+    if (stage2_view_is_stale(v->number) || (view->kind == VIEW_REGISTERS && !debug_regs_lent(v)))
+        exec_views_leave(v);
+}
+
+/* A page that an instruction needs besides that of RIP. */
+static bool open_true(struct vcpu *v, gpa_t page)
+{
+    if (stage2_open(v->number, page, page, STAGE2_ALL) != HV_OK)
+        return false;
+    views[v->number].opened = true;
+    hv_backend->flush(v);
+    return true;
+}
+
+void exec_views_begin_step(struct vcpu *v)
+{
+    struct x86_translation t;
+
+    if (!count)
+        return;
+    exec_views_leave(v);
+    if (v->event.type != HV_EVENT_NONE || !guest_translate(v, vcpu_linear_rip(v), &t) ||
+        !is_guarded(page_of(t.gpa)))
+        return;
+    views[v->number].kind = VIEW_TRUE;
+    views[v->number].page = page_of(t.gpa);
+    if (stage2_enter_view(v->number, page_of(t.gpa), page_of(t.gpa), STAGE2_ALL))
+        hv_backend->flush(v);
+}
+
+static enum exec_fault fetch_fault(struct vcpu *v, gpa_t page)
+{
+    struct cpu_view *view = &views[v->number];
+    struct x86_translation t;
+    bool guarded = is_guarded(page);
+
+    if (!guarded && view->kind == VIEW_NONE)
+        return EXEC_NOT_OURS;
+    bool here = guest_translate(v, vcpu_linear_rip(v), &t);
+    if (here && v->event.type == HV_EVENT_NONE && is_at(t.gpa))
+        return EXEC_BREAKPOINT;
+    exec_views_leave(v);
+    if (here && page_of(t.gpa) != page)
+        return EXEC_STEP; /* an instruction on two pages */
+    if (guarded)
+        enter(v, page);
+    return EXEC_RETRY;
+}
+
+enum exec_fault exec_views_fault(struct vcpu *v, const struct hv_exit *exit)
+{
+    struct cpu_view *view = &views[v->number];
+    gpa_t page = page_of(exit->stage2.address);
+
+    if (!count)
+        return EXEC_NOT_OURS;
+    if (exit->stage2.execute)
+        return fetch_fault(v, page);
+    if (view->kind == VIEW_NONE)
+        return EXEC_NOT_OURS;
+    bool own = view->kind == VIEW_COPY && view->page == page;
+    bool stale = stage2_view_is_stale(v->number);
+    if (own)
+        return EXEC_STEP;
+    exec_views_leave(v);
+    return stale ? EXEC_RETRY : EXEC_NOT_OURS;
+}
+
+void exec_views_resume(struct vcpu *v)
+{
+    struct x86_translation t;
+
+    if (v->event.type == HV_EVENT_NONE && guest_translate(v, vcpu_linear_rip(v), &t) &&
+        is_guarded(page_of(t.gpa)) && !is_at(t.gpa))
+        enter(v, page_of(t.gpa));
+}
+
+bool exec_views_open(struct vcpu *v, const struct hv_exit *exit)
+{
+    gpa_t page = page_of(exit->stage2.address), here = views[v->number].page;
+    bool in_view = views[v->number].kind == VIEW_TRUE;
+
+    if (!count || (!exit->stage2.execute && !(in_view && stage2_view_is_stale(v->number))))
+        return false;
+    if (!in_view)
+        return is_guarded(page) && open_true(v, page);
+    exec_views_leave(v);
+    return open_true(v, here) && (!is_guarded(page) || open_true(v, page));
+}
+
+void exec_views_finish_step(struct vcpu *v)
+{
+    if (views[v->number].kind == VIEW_TRUE)
+        exec_views_leave(v);
+    if (!views[v->number].opened)
+        return;
+    views[v->number].opened = false;
+    stage2_close(v->number);
+    hv_backend->flush(v);
+}
+
+bool exec_views_debug(struct vcpu *v, struct hv_exit *exit)
+{
+    uint64_t ours = debug_regs_lent_hits(v, exit->debug.dr6);
+    uint64_t others = exit->debug.dr6 & (debug_regs_armed(v) | DR6_BD | DR6_BS | DR6_BT) & ~ours;
+
+    if (!ours)
+        return false;
+    if (others) {
+        exit->debug.dr6 = others; /* ours comes again */
+        return false;
+    }
+    if (exec_views_at(v, vcpu_linear_rip(v))) {
+        *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
+        return true;
+    }
+    *exit = (struct hv_exit){.kind = HV_EXIT_NONE};
+    v->regs.rflags |= RFLAGS_RF;
+    return true;
+}
+
+bool exec_views_claim(struct vcpu *v, gva_t address)
+{
+    struct cpu_view *view = &views[v->number];
+    struct x86_translation t;
+
+    if (!count || !guest_translate(v, address, &t) || !is_at(t.gpa))
+        return true;
+    exec_views_leave(v);
+    spin_lock(&lock);
+    bool free = !others_plant(v->number, page_of(t.gpa));
+    if (free) {
+        view->stepping = true;
+        view->page = page_of(t.gpa);
+    }
+    spin_unlock(&lock);
+    return free;
+}
+
+void exec_views_release(struct vcpu *v)
+{
+    spin_lock(&lock);
+    views[v->number].stepping = false;
+    spin_unlock(&lock);
+}

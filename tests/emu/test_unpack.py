@@ -1,0 +1,120 @@
+"""Breakpoints in code that a loader unpacks, and that looks at itself."""
+
+import pytest
+
+pytestmark = pytest.mark.needs("gdbvisor")
+
+TARGET = 0x600000
+ALIAS = 0x8000000000
+PAGE = 4096
+ROUNDS = 20
+
+
+@pytest.fixture
+def unpack(boot):
+    """The unpack guest before its loader has run: (machine, gdb, address of an unpacked label)."""
+    vm = boot("unpack")
+    gdb = vm.gdb()
+    gdb.run("hbreak round")
+    assert gdb.go(60).pc == vm.guest["round"]
+    gdb.run("delete")
+
+    def at(label, base=TARGET):
+        return base + vm.guest[label] - vm.guest["payload"]
+    return vm, gdb, at
+
+
+def _image(vm):
+    """The bytes that are unpacked, from the guest's file."""
+    start = vm.guest["payload"] - vm.guest["image_start"]
+    return vm.guest.bin.read_bytes()[start:start + 3 * PAGE]
+
+
+@pytest.mark.every_machine
+def test_guest_by_itself(boot):
+    """The guest finds all of its own checks right."""
+    vm = boot("unpack", "stop=none")
+    vm.wait_said("unpack: ok")
+
+
+@pytest.mark.every_machine
+def test_user1_before_it_is_unpacked(unpack):
+    """USER-1, HAXM-22: set before the code is there: it stops in every round, by both addresses of
+    the code, although each round writes over it; and what is read there is the guest's."""
+    vm, gdb, at = unpack
+    gdb.run("set breakpoint always-inserted on")
+    for base in (TARGET, TARGET + ALIAS):  # gdb goes on where it knows of no breakpoint
+        gdb.run(f"break *{at('p_first', base):#x}")
+        gdb.run(f"break *{at('p_many', base) + 5:#x}")
+    assert gdb.read(TARGET, 16) == bytes(16)
+    for number in range(1, 5):
+        base = TARGET if number % 2 else TARGET + ALIAS
+        for label, offset in (("p_first", 0), ("p_many", 5)):
+            assert gdb.go(60).pc == at(label, base) + offset
+            assert gdb.read_int(vm.guest["rounds"], 4) == number
+        assert gdb.read(at("p_first"), 64) == _image(vm)[:64]
+        assert gdb.read(at("p_many"), 64) == _image(vm)[at("p_many") - TARGET:][:64]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_user1_code_that_looks_at_itself(unpack, count):
+    """USER-1, WHPX-16: with breakpoints in each of its pages the guest finds the same sums, data,
+    changed instructions, tables."""
+    vm, gdb, at = unpack
+    gdb.run("set breakpoint always-inserted on")
+    for page in range(3):
+        for number in range(count):  # where nothing runs
+            gdb.run(f"break *{TARGET + page * PAGE + [0xd01, 0xd02][number]:#x}")
+    gdb.cont()
+    assert "wrong" not in vm.wait_said("unpack: ok", 120)
+    gdb.interrupt()
+    assert gdb.read_int(vm.guest["errors"], 4) == 0
+
+
+def test_whpx_17_many_in_one_page(unpack):
+    """WHPX-17: more than there are debug registers, one behind the other: each is hit once a round,
+    by both addresses."""
+    vm, gdb, at = unpack
+    gdb.run("set breakpoint always-inserted on")
+    for base in (TARGET, TARGET + ALIAS):
+        for number in range(32):
+            gdb.run(f"break *{at('p_many', base) + number:#x}")
+    for base in (TARGET, TARGET + ALIAS):
+        for number in range(32):
+            assert gdb.go(60).pc == at("p_many", base) + number
+    assert gdb.read(at("p_many"), 32) == b"\x90" * 32
+
+
+def test_step_on_two_pages(unpack):
+    """An instruction on two pages: stepped, and continued over, from breakpoints on both sides."""
+    vm, gdb, at = unpack
+    gdb.run(f"tbreak *{at('p_before_edge'):#x}")
+    gdb.go(60)
+    places = [at("p_before_edge") + 1, at("p_edge"), at("p_behind_edge"), at("p_behind_edge") + 5]
+    for place in places:
+        assert gdb.stepi().pc == place
+    for label in ("p_edge", "p_behind_edge"):
+        gdb.run(f"break *{at(label):#x}")
+        gdb.run(f"break *{at(label, TARGET + ALIAS):#x}")
+    for base in (TARGET + ALIAS, TARGET):
+        assert gdb.go(60).pc == at("p_edge", base)
+        assert gdb.go(60).pc == at("p_behind_edge", base)
+    assert gdb.value("$eax") == 0x11223344
+    assert gdb.read_int(vm.guest["errors"], 4) == 0
+
+
+def test_step_through(unpack):
+    """Steps from breakpoint to breakpoint through code that changes itself, uses data of its own
+    page and tables there."""
+    vm, gdb, at = unpack
+    for label in ("p_data", "p_patch", "p_patched", "p_tables"):
+        gdb.run(f"break *{at(label):#x}")
+    for label, steps in (("p_data", 8), ("p_patch", 1), ("p_tables", 30)):
+        while gdb.pc() != at(label):
+            gdb.go(60)
+        for _ in range(steps):
+            gdb.stepi()
+    assert gdb.read_int(vm.guest["errors"], 4) == 0
+    gdb.run("delete")
+    gdb.cont()
+    assert "wrong" not in vm.wait_said("unpack: ok", 60)
