@@ -23,6 +23,7 @@
 #include "core/machine.h"
 #include "core/mediate.h"
 #include "debug/session.h"
+#include "lib/atomic.h"
 #include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -32,6 +33,7 @@ static struct memory_map guest_map;
 static struct mtrr_values types;
 static struct guest_memory_config guest_config;
 static struct debug_config debug_config;
+static uint32_t way_chosen; /* 1: how INIT and start-ups are seen */
 
 static void take_host(const struct boot_info *info)
 {
@@ -153,6 +155,8 @@ static void cpu_main(unsigned number)
     v->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
     hv_backend->reset(v);
     start_cpus_arrived(number);
+    while (!atomic_get(&way_chosen))
+        cpu_pause();
     debug_session_cpu(v);
 }
 
@@ -168,13 +172,19 @@ static void take_cpus(void)
     ipi_add_cpu(vcpu_get(0), false);
     if (all == 1)
         return;
-    if (ipi_init(0) != HV_OK)
+    count = start_cpus(apic_ids + 1, listed - 1, &guest_map, cpu_main);
+    bool exits = options.ap == BOOT_AP_AUTO && count == all && hv_backend->init_exits &&
+                 hv_backend->init_exits();
+    if (exits)
+        ipi_init_by_exits();
+    else if (ipi_init(0) != HV_OK)
         refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
                      all - 1);
-    count = start_cpus(apic_ids + 1, listed - 1, &guest_map, cpu_main);
+    atomic_set(&way_chosen, 1);
     if (count < all)
         platform_hide_cpus(apic_ids, count);
-    log_print("cpu: %u of %u started", count, all);
+    log_print("cpu: %u of %u started; INIT and start-ups are seen by %s", count, all,
+              exits ? "VM exits" : "trapped commands");
 }
 
 /*

@@ -6,13 +6,16 @@ uint32_t ap_post_init(uint32_t word)
     return (word & (AP_WAITS | AP_BOOTSTRAP)) | AP_INIT;
 }
 
-uint32_t ap_post_startup(uint32_t word, uint8_t vector)
+bool ap_needs_startup(uint32_t word)
 {
     bool will_wait = word & (AP_WAITS | AP_INIT);
 
-    if (!will_wait || (word & (AP_STARTUP | AP_BOOTSTRAP)))
-        return word;
-    return word | AP_STARTUP | vector;
+    return will_wait && !(word & (AP_STARTUP | AP_BOOTSTRAP));
+}
+
+uint32_t ap_post_startup(uint32_t word, uint8_t vector)
+{
+    return ap_needs_startup(word) ? word | AP_STARTUP | vector : word;
 }
 
 uint32_t ap_post_nmi(uint32_t word)

@@ -32,6 +32,9 @@ uint32_t ap_post_init(uint32_t word);
 uint32_t ap_post_startup(uint32_t word, uint8_t vector);
 uint32_t ap_post_nmi(uint32_t word);
 
+/* Only a start-up can make the CPU go on: it waits, or will when it has taken what is posted. */
+bool ap_needs_startup(uint32_t word);
+
 /* The word after the CPU has done *action; *vector: for AP_START. */
 uint32_t ap_take(uint32_t word, enum ap_action *action, uint8_t *vector);
 

@@ -29,6 +29,9 @@ struct hv_backend {
     /* Has stage 2 pages of 1 GiB? Asked before there is a trap handler. */
     bool (*gib_pages)(void);
 
+    /* Are INIT and start-ups exits, even while a CPU waits? NULL: never on this vendor's. */
+    bool (*init_exits)(void);
+
     /* Turns the extension on, on this CPU, for the guest CPU v. */
     void (*cpu_on)(struct vcpu *v);
     void (*cpu_off)(struct vcpu *v);
@@ -60,10 +63,12 @@ struct hv_backend {
     void (*take_nmi)(void);
 
     /*
-     * Halts this CPU in the host until an NMI has come, and takes it. Returns at once when one came
-     * since the last run() or take_nmi().
+     * Halts this CPU until an NMI has come, and takes it: true. At once when one came since the
+     * last run() or take_nmi(). Where INIT and start-ups are exits (core/ipi.h) one of them ends
+     * it, too, and is noted (false: without an NMI), and for a CPU that needs a start-up nothing
+     * else.
      */
-    void (*wait)(struct vcpu *v);
+    bool (*wait)(struct vcpu *v);
 
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);

@@ -21,6 +21,7 @@ static const char *const names[HV_EXIT_KINDS] = {
     [HV_EXIT_STEP] = "step",
     [HV_EXIT_VIRT_INSN] = "virtualisation insn",
     [HV_EXIT_SHUTDOWN] = "shutdown",
+    [HV_EXIT_INIT] = "init",
     [HV_EXIT_TASK_SWITCH] = "task switch",
     [HV_EXIT_INVD] = "invd",
     [HV_EXIT_XSETBV] = "xsetbv",

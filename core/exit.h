@@ -28,6 +28,7 @@ enum hv_exit_kind {
     HV_EXIT_STEP,        /* one instruction is done: debug.dr6 has what else it hit */
     HV_EXIT_VIRT_INSN,   /* an instruction of the hidden virtualisation extension */
     HV_EXIT_SHUTDOWN,    /* triple fault */
+    HV_EXIT_INIT,        /* an INIT came, and is gone */
     HV_EXIT_TASK_SWITCH, /* a hardware task switch, not done yet: task.* */
     HV_EXIT_INVD,
     HV_EXIT_XSETBV,

@@ -6,6 +6,7 @@
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/ipi.h"
 #include "core/mediate.h"
 #include "core/policy.h"
 #include "core/string_io.h"
@@ -204,6 +205,9 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
         return CORE_RAISED;
     case HV_EXIT_INVALID:
         return handle_invalid(v);
+    case HV_EXIT_INIT:
+        ipi_note_init(v);
+        return CORE_UP;
     case HV_EXIT_NMI:
     case HV_EXIT_DEBUG:
     case HV_EXIT_BREAKPOINT:

@@ -13,6 +13,7 @@ static hpa_t lapic;         /* 0: not guarded */
 static gpa_t firmware_word; /* 0: there is no firmware that has the other CPUs */
 static struct apic_address addresses[HV_MAX_CPUS];
 static uint32_t words[HV_MAX_CPUS]; /* core/ap_state.h */
+static bool by_exits;
 
 void ipi_add_cpu(const struct vcpu *v, bool waits)
 {
@@ -33,8 +34,8 @@ static uint32_t post(uint32_t word, const struct apic_command *c)
     }
 }
 
-/* The CPU is kicked to look, itself too: it may not come by for long. */
-static void post_to(unsigned cpu, const struct apic_command *c)
+/* True: it changes something. */
+static bool note(unsigned cpu, const struct apic_command *c)
 {
     uint32_t old, new;
 
@@ -42,8 +43,24 @@ static void post_to(unsigned cpu, const struct apic_command *c)
         old = atomic_get(&words[cpu]);
         new = post(old, c);
     } while (!atomic_replace(&words[cpu], old, new));
-    if (new != old)
+    return new != old;
+}
+
+/* The CPU is kicked to look, itself too: it may not come by for long. */
+static void post_to(unsigned cpu, const struct apic_command *c)
+{
+    if (note(cpu, c))
         park_kick(cpu);
+}
+
+void ipi_note_init(const struct vcpu *v)
+{
+    note(v->number, &(struct apic_command){.delivery = APIC_DELIVER_INIT});
+}
+
+void ipi_note_startup(const struct vcpu *v, uint8_t vector)
+{
+    note(v->number, &(struct apic_command){.vector = vector, .delivery = APIC_DELIVER_STARTUP});
 }
 
 /* A firmware that runs on starts and stops CPUs that it has. */
@@ -61,6 +78,8 @@ bool ipi_deliver(const struct vcpu *v, uint64_t command)
     struct apic_command c = apic_command((uint32_t)command);
     bool x2apic = apic_is_x2apic();
 
+    if (by_exits)
+        return false;
     if (c.delivery != APIC_DELIVER_INIT && c.delivery != APIC_DELIVER_STARTUP &&
         (c.delivery != APIC_DELIVER_NMI || !lapic))
         return false;
@@ -89,6 +108,19 @@ enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector)
 bool ipi_waits(unsigned cpu)
 {
     return (atomic_get(&words[cpu]) & (AP_WAITS | AP_STARTUP | AP_INIT)) == AP_WAITS;
+}
+
+bool ipi_needs_startup(unsigned cpu)
+{
+    return ap_needs_startup(atomic_get(&words[cpu]));
+}
+
+bool ipi_startup_noted(unsigned cpu, uint8_t *vector)
+{
+    uint32_t word = atomic_get(&words[cpu]);
+
+    *vector = (uint8_t)(word & AP_VECTOR);
+    return word & AP_STARTUP;
 }
 
 bool ipi_write_base(const struct vcpu *v, uint64_t value)
@@ -127,8 +159,20 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
         addresses[v->number] = apic_own_address();
 }
 
+void ipi_init_by_exits(void)
+{
+    by_exits = true;
+    lapic = rdmsr(MSR_APIC_BASE) & APIC_BASE_MASK; /* kicks need it where it is */
+}
+
+bool ipi_by_exits(void)
+{
+    return by_exits;
+}
+
 enum hv_status ipi_init(gpa_t boot_services)
 {
+    by_exits = false;
     firmware_word = boot_services;
     lapic = rdmsr(MSR_APIC_BASE) & APIC_BASE_MASK;
     if (lapic >> 32)

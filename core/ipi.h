@@ -1,7 +1,10 @@
 /*
- * Interrupts from CPU to CPU that start, stop or disturb one: INIT, start-up and NMI go where the
- * guest sends them by words of ours (core/ap_state.h), for sent for real they would take a CPU out
- * of gdbvisor's hands. Every other command is sent as it is.
+ * Interrupts from CPU to CPU that start or stop one. INIT and start-up are noted in a word of the
+ * CPU that they go to (core/ap_state.h), and do there what that says. Two ways lead to the word:
+ *
+ *   exits     the processor leaves the guest for them: the CPU itself notes what it got
+ *   commands  where it cannot, they would take a CPU out of gdbvisor's hands: the sender's command
+ *             is not sent but noted, an NMI too. Every other command is sent as it is.
  */
 #ifndef CORE_IPI_H
 #define CORE_IPI_H
@@ -18,6 +21,17 @@
  * there is no such firmware.
  */
 enum hv_status ipi_init(gpa_t boot_services);
+
+/*
+ * Or nothing is taken from the guest: INIT and start-ups are exits (hv_backend->init_exits). Every
+ * CPU of the machine must be gdbvisor's: others would obey the guest outside of it.
+ */
+void ipi_init_by_exits(void);
+bool ipi_by_exits(void);
+
+/* The CPU v itself got one. */
+void ipi_note_init(const struct vcpu *v);
+void ipi_note_startup(const struct vcpu *v, uint8_t vector);
 
 /* On the CPU v itself, at its beginning. waits: for a start-up; else it is the bootstrap CPU. */
 void ipi_add_cpu(const struct vcpu *v, bool waits);
@@ -38,5 +52,11 @@ enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector);
 
 /* True while that CPU waits for a start-up, and none has come. */
 bool ipi_waits(unsigned cpu);
+
+/* The same, or it will as soon as it has taken the INIT that has come. */
+bool ipi_needs_startup(unsigned cpu);
+
+/* True while a start-up has come that the CPU has not taken; its vector. */
+bool ipi_startup_noted(unsigned cpu, uint8_t *vector);
 
 #endif

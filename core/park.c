@@ -81,17 +81,28 @@ void park_release(const struct vcpu *v)
     }
 }
 
+static void wait(struct vcpu *v)
+{
+    if (hv_backend->wait(v) && !park_was_kick(v))
+        core_forward_nmi(v);
+}
+
 void park_stand(struct vcpu *v)
 {
     uint32_t *stands = &cpus[v->number].stands;
 
     while (park_wanted(v)) {
         atomic_set(stands, 1);
-        while (park_wanted(v)) {
-            hv_backend->wait(v);
-            if (!park_was_kick(v))
-                core_forward_nmi(v);
-        }
+        while (park_wanted(v))
+            wait(v);
         atomic_set(stands, 0);
     }
+}
+
+void park_rest(struct vcpu *v)
+{
+    atomic_set(&cpus[v->number].stands, 1);
+    wait(v);
+    atomic_set(&cpus[v->number].stands, 0);
+    park_stand(v);
 }

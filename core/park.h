@@ -4,6 +4,7 @@
  *
  *   claim    one word, `holder`, by compare-and-swap: the first one has it
  *   gather   every other CPU gets an NMI and is awaited until it stands
+ *   rest     a CPU that waits for its start-up stands all the time
  *   stand    a CPU that sees another one hold: it says so in its own word, waits, and says that it
  *            runs again before it looks whether it may
  *   release  the word goes back, who stands gets an NMI
@@ -35,6 +36,13 @@ bool park_wanted(const struct vcpu *v);
  * before. NMIs that come meanwhile and are the guest's are kept for it.
  */
 void park_stand(struct vcpu *v);
+
+/*
+ * Waits once, whether another CPU holds or not, for what ends the wait of a CPU that the guest has
+ * not started: no holder needs it meanwhile, and a kick may not reach it. The same as
+ * park_stand() when one holds then.
+ */
+void park_rest(struct vcpu *v);
 
 /* Makes another CPU leave the guest, or its wait, and look around. */
 void park_kick(unsigned cpu);

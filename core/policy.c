@@ -8,8 +8,7 @@
 
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
-    {MSR_APIC_BASE, MSR_APIC_BASE, MSR_TRAP_WRITE},   /* a guarded page stays where it is */
-    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE}, /* INIT, start-up and NMI are ours */
+    {MSR_APIC_BASE, MSR_APIC_BASE, MSR_TRAP_WRITE}, /* a guarded page stays where it is */
     {MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* VMX is off */
     {MSR_VMX_BASIC, MSR_VMX_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},      /* no VMX: no such MSRs */
     {MSR_RTIT_FIRST, MSR_RTIT_LAST, MSR_TRAP_READ | MSR_TRAP_WRITE},    /* Intel PT is hidden */
@@ -17,11 +16,13 @@ static const struct msr_row msr_rows[] = {
     {MSR_VM_CR, MSR_VM_CR, MSR_TRAP_READ | MSR_TRAP_WRITE},             /* no SVM: no such MSR */
     {MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_TRAP_READ | MSR_TRAP_WRITE}, /* ours */
     {MSR_SVM_KEY, MSR_SVM_KEY, MSR_TRAP_READ | MSR_TRAP_WRITE},         /* no SVM: no such MSR */
+    /* INIT, start-up and NMI are ours; the last row, not there when they are exits instead. */
+    {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},
 };
 
 const struct msr_row *msr_policy_rows(unsigned *count)
 {
-    *count = HV_ARRAY_SIZE(msr_rows);
+    *count = HV_ARRAY_SIZE(msr_rows) - ipi_by_exits();
     return msr_rows;
 }
 

@@ -72,6 +72,8 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
         vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
         vcpu_raise(v, VECTOR_DB);
         return false;
+    case HV_EXIT_INIT: /* is noted */
+        return false;
     case HV_EXIT_SHUTDOWN:
     case HV_EXIT_STAGE2:
     case HV_EXIT_INVALID:

@@ -210,29 +210,26 @@ static void hear(struct vcpu *v)
     park_release(v);
 }
 
-/* Another CPU holds: all of v can be looked at until it lets go. */
-static void stand(struct vcpu *v)
+/* All of v can be looked at by others, who hold, until `until` ends. */
+static void stand(struct vcpu *v, void (*until)(struct vcpu *v))
 {
     line_close(v);
     exec_views_leave(v);
     vcpu_need(v, REGS_ALL);
     registers_keep(v);
-    park_stand(v);
+    until(v);
     registers_flush(v);
 }
 
-/* Not by gdb's will, or for the guest has not started it. */
-static bool rests(const struct vcpu *v)
-{
-    return cpu_of(v)->action == GDB_HOLD || ipi_waits(v->number);
-}
-
-/* Until an NMI: the line's, the guest's, or a kick, which says that something has changed. */
+/*
+ * Not by gdb's will: until an NMI (the line's, the guest's, or a kick, which says that something
+ * has changed), an INIT or a start-up.
+ */
 static void rest(struct vcpu *v)
 {
     line_open(v);
-    hv_backend->wait(v);
-    line_sort_nmi(v, false);
+    if (hv_backend->wait(v))
+        line_sort_nmi(v, false);
 }
 
 /* What the guest's CPUs do to each other. */
@@ -272,12 +269,14 @@ void debug_session_cpu(struct vcpu *v)
         bool held = cpu_of(v)->action == GDB_HOLD;
 
         if (park_wanted(v))
-            stand(v);
+            stand(v, park_stand);
         else if (event->interrupted || (event->kind != EVENT_NONE && !held))
             tell(v);
         else if (line_heard(v))
             hear(v);
-        else if (rests(v))
+        else if (ipi_waits(v->number))
+            stand(v, park_rest);
+        else if (held)
             rest(v);
         else
             run(v);
@@ -307,6 +306,7 @@ static void run_to_entry(struct vcpu *v, const struct debug_config *config, stru
         core_run(v, &exit);
         if (exit.kind == HV_EXIT_NMI)
             line_sort_nmi(v, true);
+        take_ipis(v);
     } while (exit.kind == HV_EXIT_NMI || exit.kind == HV_EXIT_NONE ||
              !judge_exit(v, &exit, &event));
     judge_is_due(v, &event, debug.heard, &reached);

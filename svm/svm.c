@@ -300,7 +300,7 @@ static void svm_take_nmi(void)
     take_pending_nmi();
 }
 
-static void svm_wait(struct vcpu *v)
+static bool svm_wait(struct vcpu *v)
 {
     const uint64_t *nmis = traps_nmi_counter();
     uint64_t seen = *nmis;
@@ -309,6 +309,7 @@ static void svm_wait(struct vcpu *v)
     stgi();
     traps_wait_nmi(nmis, seen);
     clgi();
+    return true;
 }
 
 static void svm_flush(struct vcpu *v)

@@ -85,6 +85,8 @@ static enum hv_exit_kind plain_kind(const struct vmx_raw_exit *raw, uint32_t rea
         return HV_EXIT_NONE;
     case VMX_REASON_TRIPLE_FAULT:
         return HV_EXIT_SHUTDOWN;
+    case VMX_REASON_INIT:
+        return HV_EXIT_INIT;
     case VMX_REASON_CPUID:
         return HV_EXIT_CPUID;
     case VMX_REASON_GETSEC:
@@ -148,7 +150,7 @@ void vmx_exit_decode(const struct vmx_raw_exit *raw, struct hv_exit *exit)
         exit->raw.info1 = raw->qualification;
         exit->raw.info2 = raw->guest_physical;
     } else if (exit->kind != HV_EXIT_NONE && exit->kind != HV_EXIT_SHUTDOWN &&
-               exit->kind != HV_EXIT_STEP) {
+               exit->kind != HV_EXIT_INIT && exit->kind != HV_EXIT_STEP) {
         exit->insn_length = (uint8_t)raw->insn_length;
     }
 }

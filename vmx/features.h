@@ -26,6 +26,10 @@ struct vmx_features {
 #define VMX_EPT_ACCESSED     (1ULL << 21)
 #define VMX_EPT_INVEPT_ALL   (1ULL << 26)
 
+/* IA32_VMX_MISC */
+#define VMX_MISC_HALTED         (1ULL << 6)
+#define VMX_MISC_WAITS_FOR_SIPI (1ULL << 8)
+
 /* Processors of a maker that builds VMX. */
 bool vmx_features_maker(void);
 

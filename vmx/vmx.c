@@ -6,13 +6,13 @@
 #include "arch/x86/traps.h"
 #include "core/debug_regs.h"
 #include "core/insn_bytes.h"
+#include "core/ipi.h"
 #include "core/machine.h"
 #include "core/policy.h"
 #include "core/step_trap.h"
 #include "hv/compiler.h"
 #include "lib/log.h"
 #include "lib/string.h"
-#include "vmx/bitmaps.h"
 #include "vmx/controls.h"
 #include "vmx/enter.h"
 #include "vmx/exit.h"
@@ -21,6 +21,8 @@
 #include "vmx/host.h"
 #include "vmx/mtf.h"
 #include "vmx/report.h"
+#include "vmx/rest.h"
+#include "vmx/setup.h"
 #include "vmx/shadow.h"
 #include "vmx/state.h"
 #include "vmx/vmcs.h"
@@ -46,8 +48,6 @@ struct vmx_cpu {
 } HV_ALIGNED(REGION);
 
 static struct vmx_cpu cpus[HV_MAX_CPUS];
-static uint8_t msr_bitmap[VMX_MSR_BITMAP_SIZE] HV_ALIGNED(REGION);
-static uint8_t io_bitmaps[VMX_IO_BITMAP_SIZE] HV_ALIGNED(REGION);
 static struct vmx_features features;
 static struct vmx_controls controls;
 static struct vmx_owned owned;
@@ -88,37 +88,10 @@ static void flush_ept(void)
     invept(ALL_CONTEXTS, 0);
 }
 
-static void write_controls(const struct vcpu *v)
+static void load_vmcs(const struct vcpu *v)
 {
-    unsigned count;
-    const struct msr_row *rows = msr_policy_rows(&count);
-
-    vmx_msr_bitmap_build(msr_bitmap, rows, count);
-    vmx_io_bitmap_build(io_bitmaps);
-    vmwrite(VMCS_PIN_CONTROLS, controls.pin);
-    vmwrite(VMCS_CPU_CONTROLS, controls.cpu);
-    vmwrite(VMCS_CPU_CONTROLS2, controls.cpu2);
-    vmwrite(VMCS_EXIT_CONTROLS, controls.exit);
-    vmwrite(VMCS_ENTRY_CONTROLS, controls.entry);
-    vmwrite(VMCS_MSR_BITMAP, (hpa_t)msr_bitmap);
-    vmwrite(VMCS_IO_BITMAP_A, (hpa_t)io_bitmaps);
-    vmwrite(VMCS_IO_BITMAP_B, (hpa_t)io_bitmaps + VMX_IO_BITMAP_SIZE / 2);
-    vmwrite(VMCS_PAGE_FAULT_MASK, 0);
-    vmwrite(VMCS_PAGE_FAULT_MATCH, 0);
-    vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-    vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
-    vmwrite(VMCS_CR0_MASK, owned.cr0_mask);
-    vmwrite(VMCS_CR4_MASK, owned.cr4_mask);
-    vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
-    if (controls.cpu2 & VMX_CPU2_VPID)
-        vmwrite(VMCS_VPID, v->number + 1);
-    if (controls.cpu2 & VMX_CPU2_XSAVES)
-        vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
-    if (controls.cpu2 & VMX_CPU2_PCONFIG)
-        vmwrite(VMCS_PCONFIG_EXITING_BITMAP, 0);
+    if (!vmptrld((hpa_t)cpus[v->number].vmcs))
+        machine_panic("VMPTRLD failed on CPU %u", v->number);
 }
 
 /* A VMCS that was launched is not the one the guest begins with. */
@@ -129,9 +102,30 @@ static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
         log_print("step: by %s", vmx_mtf_text(mtf));
     if (mtf == VMX_MTF_NONE)
         return;
-    if (!vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
-        machine_panic("VMPTRLD failed on CPU %u", v->number);
-    write_controls(v);
+    vmclear((hpa_t)cpu->vmcs);
+    load_vmcs(v);
+    vmx_setup_write(v, &controls, &owned);
+}
+
+static bool vmx_init_exits(void)
+{
+    return vmx_rest_offered(&features);
+}
+
+/* SDM vol. 3, "VMXON"; what the CPU waits in comes first, for the guest's VMCS is to be current. */
+static void load_vmcs_first(const struct vcpu *v, uint32_t revision)
+{
+    struct vmx_cpu *cpu = &cpus[v->number];
+
+    memcpy(cpu->vmxon, &revision, sizeof(revision));
+    memcpy(cpu->vmcs, &revision, sizeof(revision));
+    vmx_abort_clear(cpu->vmcs);
+    if (!vmxon((hpa_t)cpu->vmxon))
+        machine_panic("VMXON failed on CPU %u", v->number);
+    if (vmx_init_exits())
+        vmx_rest_prepare(v, revision, &controls, &owned);
+    vmclear((hpa_t)cpu->vmcs);
+    load_vmcs(v);
 }
 
 static void vmx_cpu_on(struct vcpu *v)
@@ -147,17 +141,13 @@ static void vmx_cpu_on(struct vcpu *v)
         wrmsr(MSR_FEATURE_CONTROL, vmx_feature_control(control));
     write_cr0(read_cr0() | features.cr0_fixed0);
     write_cr4(read_cr4() | features.cr4_fixed0 | CR4_VMXE);
-    memcpy(cpu->vmxon, &revision, sizeof(revision));
-    memcpy(cpu->vmcs, &revision, sizeof(revision));
-    vmx_abort_clear(cpu->vmcs);
-    if (!vmxon((hpa_t)cpu->vmxon) || !vmclear((hpa_t)cpu->vmcs) || !vmptrld((hpa_t)cpu->vmcs))
-        machine_panic("VMXON failed on CPU %u", v->number);
+    load_vmcs_first(v, revision);
     traps_set_nmi_window(NMI_WINDOW_ENTER, (uint64_t)vmx_enter_window,
                          (uint64_t)vmx_enter_window_end, (uint64_t)vmx_enter_abandon);
     cpu->nmis_seen = *traps_nmi_counter();
     cpu->launched = false;
     cpu->stale = true;
-    write_controls(v);
+    vmx_setup_write(v, &controls, &owned);
     vmx_host_write();
     try_mtf(v, cpu);
 }
@@ -165,6 +155,8 @@ static void vmx_cpu_on(struct vcpu *v)
 static void vmx_cpu_off(struct vcpu *v)
 {
     vmclear((hpa_t)cpus[v->number].vmcs);
+    if (vmx_init_exits())
+        vmx_rest_end(v);
     vmxoff();
     write_cr4(read_cr4() & ~CR4_VMXE);
 }
@@ -431,12 +423,20 @@ static void vmx_take_nmi(void)
     cpus[cpu_current()].nmis_seen = *traps_nmi_counter();
 }
 
-static void vmx_wait(struct vcpu *v)
+static bool vmx_wait(struct vcpu *v)
 {
     struct vmx_cpu *cpu = &cpus[v->number];
+    bool nmi = true;
 
-    traps_wait_nmi(traps_nmi_counter(), cpu->nmis_seen);
-    cpu->nmis_seen = *traps_nmi_counter();
+    if (ipi_by_exits()) {
+        nmi = vmx_rest(v, cpu->nmis_seen);
+        load_vmcs(v);
+    } else {
+        traps_wait_nmi(traps_nmi_counter(), cpu->nmis_seen);
+    }
+    if (nmi)
+        cpu->nmis_seen = *traps_nmi_counter();
+    return nmi;
 }
 
 static void vmx_flush(struct vcpu *v)
@@ -458,6 +458,7 @@ const struct hv_backend vmx_backend = {
     .describe = vmx_describe,
     .stage2 = &ept_format,
     .gib_pages = vmx_features_gib_pages,
+    .init_exits = vmx_init_exits,
     .cpu_on = vmx_cpu_on,
     .cpu_off = vmx_cpu_off,
     .reset = vmx_reset,

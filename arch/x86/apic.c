@@ -125,8 +125,8 @@ void apic_send_startup(uint32_t apic_id, uint8_t vector)
 /* An interrupt in service would hold back every lower one for ever. */
 static void end_interrupts(hpa_t apic)
 {
-    for (unsigned i = 256; i-- > 0;) {
-        if (mmio_read32(apic + APIC_ISR + 16 * (i / 32)) & 1U << (i % 32))
+    for (unsigned i = 8; i-- > 0;) {
+        for (uint32_t isr = mmio_read32(apic + APIC_ISR + 16 * i); isr; isr &= isr - 1)
             mmio_write32(apic + APIC_EOI, 0);
     }
 }

@@ -182,6 +182,9 @@ def boot(start, machine, guest_image):
         line = [f"{name}={uart}" for name, uart in (("gdb", gdb_uart), ("console", console))
                 if f"{name}=" not in options]
         line = " ".join(line + options.split())
+        cpus = kwargs.get("cpus", machine.cpus)
+        if cpus > 1 and "ap=" not in options and not capabilities.auto_starts_cpus(machine):
+            line += " ap=icr"
         image = build.hypervisor_iso(line, [(guest, cmdline), *modules], setup)
         vm = start(["-cdrom", image], guest=tiny, gdb_uart=gdb_uart, **kwargs)
         if wait:

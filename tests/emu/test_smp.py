@@ -72,6 +72,25 @@ def test_bp_14_waiting_cpus(guest):
     _wait_started(vm)
 
 
+@pytest.mark.needs("init-exits")
+def test_way_of_exits(guest):
+    """Intel's default: INIT and start-ups are exits, the APIC's page is the guest's."""
+    vm = guest("stop=none")
+    assert "started; INIT and start-ups are seen by VM exits" in vm.console()
+    gdb = vm.gdb()
+    assert "stage 2" not in gdb.monitor("exits")
+
+
+def test_way_of_commands(guest):
+    """AMD always, Intel where it is asked for: the APIC's page is trapped, INIT does not exit."""
+    vm = guest("stop=none ap=icr")
+    assert "started; INIT and start-ups are seen by trapped commands" in vm.console()
+    gdb = vm.gdb()
+    exits = gdb.monitor("exits")
+    assert "stage 2" in exits and not re.search(r"^init ", exits, re.M)
+    assert _all_run(gdb, vm)
+
+
 @pytest.mark.every_machine
 def test_all_stop_and_go(guest):
     """BP-11, USER-3: Ctrl-C stops all CPUs, each with its own registers; continue lets all go."""
@@ -102,8 +121,8 @@ def test_stop_ap(guest):
         assert gdb.pc() == 0x8001
         seen.add(_thread(stop))
     assert seen == set(range(2, vm.machine.smp + 1))
-    gdb.detach()
-    _wait_started(vm)
+    assert "off" in gdb.monitor("stop ap off")
+    assert _all_run(gdb, vm)
 
 
 @pytest.mark.every_machine

@@ -129,9 +129,26 @@ void model_write_register(const char *name, uint64_t value)
     reg(name)->writes++;
 }
 
-/* The VMCS: an array by field. */
-enum { FIELDS = 0x8000 };
-static uint64_t vmcs[FIELDS], given[FIELDS];
+/* The VMCSs: an array by field each; `vmcs` is the current one's. */
+enum { FIELDS = 0x8000, VMCSS = 2 };
+static struct model_vmcs {
+    uint8_t *region;
+    bool launched;
+    uint64_t fields[FIELDS];
+} vmcss[VMCSS], *current = vmcss;
+static uint64_t *vmcs = vmcss[0].fields, given[FIELDS];
+
+/* That of a region, which is taken into account when it is the first time. */
+static inline struct model_vmcs *vmcs_of(uint8_t *region)
+{
+    unsigned i = 0;
+
+    while (i + 1 < VMCSS && vmcss[i].region && vmcss[i].region != region)
+        i++;
+    assert_true(!vmcss[i].region || vmcss[i].region == region);
+    vmcss[i].region = region;
+    return &vmcss[i];
+}
 
 uint64_t model_vmread(uint64_t field)
 {
@@ -156,8 +173,6 @@ void model_vmwrite(uint64_t field, uint64_t value)
 /* The other instructions, as a text: their names, one behind the other. */
 static char said[200];
 static unsigned invepts, invept_type;
-static bool launched;
-static uint8_t *region; /* the current VMCS's */
 
 bool model_vmx(const char *name, uint64_t operand)
 {
@@ -175,10 +190,12 @@ bool model_vmx(const char *name, uint64_t operand)
         memcpy(&revision, (const void *)operand, sizeof(revision));
         assert_int_equal(revision, REVISION);
     }
-    if (!strcmp(name, "vmptrld"))
-        region = (uint8_t *)operand;
+    if (!strcmp(name, "vmptrld")) {
+        current = vmcs_of((uint8_t *)operand);
+        vmcs = current->fields;
+    }
     if (!strcmp(name, "vmclear"))
-        launched = false;
+        vmcs_of((uint8_t *)operand)->launched = false;
     return true;
 }
 
@@ -224,7 +241,7 @@ unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t se
         vmcs[VMCS_INSN_ERROR] = entry_error;
         return VMX_ENTER_FAILED;
     }
-    assert_int_equal(resume, launched);
+    assert_int_equal(resume, current->launched);
     check_entry();
     memcpy(given, vmcs, sizeof(given));
     entries++;
@@ -239,7 +256,7 @@ unsigned vmx_enter(uint64_t *gpr, bool resume, const uint64_t *nmis, uint64_t se
     if (guest)
         guest();
     if (!(vmcs[VMCS_EXIT_REASON] & VMX_REASON_NO_ENTRY))
-        launched = true;
+        current->launched = true;
     return VMX_ENTER_EXITED;
 }
 
@@ -264,7 +281,7 @@ static inline void enter(enum hv_run_mode mode)
 static inline void power_on(void)
 {
     memcpy(msrs, haswell_msrs, sizeof(msrs));
-    memset(vmcs, 0, sizeof(vmcs));
+    memset(vmcss, 0, sizeof(vmcss));
     for (unsigned i = 0; i < REGISTERS; i++)
         registers[i].value = registers[i].writes = 0;
     reg("gdtr")->value = (uint64_t)host_gdt;

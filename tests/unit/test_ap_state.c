@@ -45,6 +45,11 @@ static void plain_post(struct plain *p, enum event event)
     }
 }
 
+static bool plain_needs_startup(const struct plain *p)
+{
+    return !p->bootstrap && (p->waits || p->init) && p->vector < 0;
+}
+
 static enum ap_action plain_look(struct plain *p, int *vector)
 {
     if (p->init) {
@@ -87,6 +92,7 @@ static void run(uint32_t sequence, uint32_t word, struct plain plain)
         uint8_t vector = 0;
         int want = 0;
 
+        assert_int_equal(ap_needs_startup(word), plain_needs_startup(&plain));
         if (event != LOOK) {
             word = post(word, event);
             plain_post(&plain, event);

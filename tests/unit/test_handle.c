@@ -341,8 +341,8 @@ static void test_stage2(void **state)
 static void test_not_core(void **state)
 {
     static const enum hv_exit_kind up[] = {
-        HV_EXIT_NMI,   HV_EXIT_DEBUG, HV_EXIT_BREAKPOINT, HV_EXIT_ICEBP,
-        HV_EXIT_FETCH, HV_EXIT_STEP,  HV_EXIT_SHUTDOWN,   HV_EXIT_UNKNOWN,
+        HV_EXIT_NMI,  HV_EXIT_DEBUG,    HV_EXIT_BREAKPOINT, HV_EXIT_ICEBP, HV_EXIT_FETCH,
+        HV_EXIT_STEP, HV_EXIT_SHUTDOWN, HV_EXIT_UNKNOWN,    HV_EXIT_INIT,
     };
 
     (void)state;

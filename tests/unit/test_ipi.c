@@ -15,6 +15,7 @@
 #include "arch/x86/registers.h"
 #include "core/ipi.h"
 #include "core/park.h"
+#include "core/policy.h"
 #include "tests/model/backend.h"
 
 enum { CPUS = 4 };
@@ -217,6 +218,47 @@ static void test_reset(void **state)
     assert_int_equal(lapic[APIC_LDR / 16], 0);
 }
 
+/* Where INIT and start-ups are exits nothing is held back; what comes is noted by the CPU itself.
+ */
+static void test_by_exits(void **state)
+{
+    uint8_t vector = 0;
+    unsigned rows, rows_before;
+
+    (void)state;
+    msr_policy_rows(&rows_before);
+    ipi_init_by_exits();
+    assert_true(ipi_by_exits());
+    assert_false(ipi_deliver(vcpu_get(0), 1ULL << 56 | 0x4500));
+    assert_false(ipi_deliver(vcpu_get(0), 1ULL << 56 | 0x4400));
+    assert_int_equal(icr_count, 0);
+    /* x2APIC's ICR is the guest's, and no other row is missing. */
+    const struct msr_row *list = msr_policy_rows(&rows);
+    assert_int_equal(rows, rows_before - 1);
+    for (unsigned i = 0; i < rows; i++)
+        assert_int_not_equal(list[i].first, MSR_X2APIC_ICR);
+    /* The page stays where it is: kicks need it. */
+    assert_false(ipi_write_base(vcpu_get(0), 0xfef00000 | APIC_BASE_ENABLE));
+
+    assert_true(ipi_needs_startup(1));
+    ipi_note_startup(vcpu_get(1), 0x9a);
+    assert_true(ipi_startup_noted(1, &vector));
+    assert_int_equal(vector, 0x9a);
+    assert_false(ipi_needs_startup(1) || ipi_waits(1));
+    assert_int_equal(take(1, &vector), AP_START);
+    assert_false(ipi_startup_noted(1, &vector));
+    ipi_note_init(vcpu_get(1));
+    assert_true(ipi_needs_startup(1));
+    assert_false(ipi_waits(1)); /* first it has to take it */
+    assert_int_equal(take(1, &vector), AP_RESET);
+    assert_true(ipi_waits(1));
+    ipi_note_init(vcpu_get(0));
+    assert_false(ipi_needs_startup(0));       /* the bootstrap CPU */
+    assert_int_equal(icr_count, 0);           /* nobody was kicked */
+    assert_int_equal(ipi_init(0), HV_ENOSPC); /* the old way again; no tables in this test */
+    assert_false(ipi_by_exits());
+}
+
 /* One kick at a time is on its way to a CPU, and it is told from the guest's NMIs. */
 static void test_kicks(void **state)
 {
@@ -246,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup(test_others_pass, setup),
         cmocka_unit_test_setup(test_reset, setup),
         cmocka_unit_test_setup(test_kicks, setup),
+        cmocka_unit_test_setup(test_by_exits, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,8 @@ static struct {
     ucontext_t context;
     enum where where;
     bool nmi;     /* pending: one at most, as in a processor */
+    bool asleep;  /* waits for a start-up in the guest: an NMI stays pending */
+    bool startup; /* has come */
     bool touched; /* runs in the guest, or works on what a holder owns */
     unsigned guest_nmis;
     void (*program)(struct vcpu *v);
@@ -66,6 +68,8 @@ void model_atomic_point(void)
 /* Who has no more to do runs its guest: a kick gets it out. */
 static bool can_go_on(unsigned cpu)
 {
+    if (cpus[cpu].where == WAITING && cpus[cpu].asleep)
+        return cpus[cpu].startup;
     return cpus[cpu].where == READY ||
            ((cpus[cpu].where == WAITING || cpus[cpu].where == DONE) && cpus[cpu].nmi);
 }
@@ -143,12 +147,19 @@ bool model_wrmsr(uint32_t msr, uint64_t value)
     return true;
 }
 
-static void wait(struct vcpu *v)
+/* One that is asleep looks for an NMI before, and leaves it for later when a start-up comes. */
+static bool wait(struct vcpu *v)
 {
     cpus[v->number].touched = false;
+    if (cpus[v->number].asleep && !cpus[v->number].nmi) {
+        yield(WAITING);
+        cpus[v->number].asleep = false;
+        return false;
+    }
     while (!cpus[v->number].nmi)
         yield(WAITING);
     cpus[v->number].nmi = false;
+    return true;
 }
 
 static void take_nmi(void)
@@ -236,6 +247,36 @@ static void program_guest(struct vcpu *v)
     stand_or_guest(v);
 }
 
+/* Waits for a start-up, and then works on its own things: never while another holds. */
+static void program_sleep(struct vcpu *v)
+{
+    cpus[v->number].asleep = true;
+    while (cpus[v->number].asleep) {
+        while (park_wanted(v))
+            stand(v);
+        if (cpus[v->number].asleep)
+            park_rest(v);
+    }
+    cpus[v->number].touched = true;
+    yield(READY);
+    cpus[v->number].touched = false;
+}
+
+/* A guest CPU: it can start the last one while it is let run. */
+static void program_start_last(struct vcpu *v)
+{
+    while (park_wanted(v))
+        stand(v);
+    cpus[count - 1].startup = true;
+    guest(v);
+}
+
+static void program_hold_and_start(struct vcpu *v)
+{
+    holds(v);
+    program_start_last(v);
+}
+
 /* Sends its own NMI for the guest to CPU 0, as another device would, at any time. */
 static void program_nmi(struct vcpu *v)
 {
@@ -243,6 +284,19 @@ static void program_nmi(struct vcpu *v)
     yield(READY);
     nmi_sent = !cpus[0].nmi; /* else they are one, as in a processor */
     cpus[0].nmi = true;
+}
+
+/* Which some device can do while all stand. */
+static void program_hold_and_start_within(struct vcpu *v)
+{
+    while (!park_claim(v))
+        stand(v);
+    park_gather(v);
+    check_alone(v);
+    cpus[count - 1].startup = true;
+    yield(READY);
+    check_alone(v);
+    park_release(v);
 }
 
 static void enter(unsigned cpu)
@@ -270,7 +324,7 @@ static bool all_done(void)
 static void prepare(unsigned i, void (*program)(struct vcpu *))
 {
     cpus[i].where = READY;
-    cpus[i].nmi = cpus[i].touched = false;
+    cpus[i].nmi = cpus[i].touched = cpus[i].asleep = cpus[i].startup = false;
     cpus[i].guest_nmis = 0;
     cpus[i].program = program;
     vcpu_get(i)->nmi_pending = false;
@@ -377,6 +431,19 @@ static void test_three(void **state)
     EXPLORE(1, program_hold, program_hold, program_guest);
 }
 
+/*
+ * A CPU that waits for its start-up where no kick reaches it: nobody waits for it, it waits for
+ * whoever holds when it is started, and no NMI is invented for it.
+ */
+static void test_waiting_for_startup(void **state)
+{
+    (void)state;
+    EXPLORE(3, program_hold_and_start, program_sleep);
+    EXPLORE(3, program_hold_and_start_within, program_sleep);
+    EXPLORE(1, program_hold, program_hold_and_start, program_sleep);
+    EXPLORE(2, program_hold, program_start_last, program_sleep);
+}
+
 /* An NMI of the guest's in the middle of it all is neither lost nor doubled. */
 static void test_guests_nmi(void **state)
 {
@@ -390,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two),
         cmocka_unit_test(test_three),
+        cmocka_unit_test(test_waiting_for_startup),
         cmocka_unit_test(test_guests_nmi),
     };
 

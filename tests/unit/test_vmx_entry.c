@@ -286,7 +286,7 @@ static void test_abort(void **state)
     static const uint8_t indicator[4] = {4, 0, 0, 0};
 
     (void)state;
-    memcpy(region + 4, indicator, 4);
+    memcpy(current->region + 4, indicator, 4);
     told[0] = 0;
     vmx_backend.dump(v, keep_line);
     assert_non_null(strstr(told, "CPU 0: VMX abort 4, a host's MSR could not be loaded: it is shut "

@@ -446,7 +446,7 @@ static void line(const char *text)
 static void test_dump(void **state)
 {
     (void)state;
-    memset(vmcs, 0xff, sizeof(vmcs));
+    memset(vmcs, 0xff, sizeof(current->fields));
     vmx_backend.dump(v, line);
     assert_int_equal(lines, 5);
 }

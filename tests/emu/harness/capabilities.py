@@ -52,6 +52,11 @@ def _mended(machine):
     return machine.emulator != "bochs" or bochs_config.version() >= BOCHS_MENDED
 
 
+def auto_starts_cpus(machine):
+    """Whether ap=auto is a way to start CPUs on it."""
+    return vendor(machine) != "vmx" or _mended(machine)
+
+
 def _by_machine(machine, capability):
     if capability in ("qemu", "bochs"):
         if machine.emulator != capability:
