@@ -34,7 +34,13 @@ static size_t thread_info(unsigned thread, char *text, size_t size)
     struct vcpu *v = debug_vcpu(thread);
     size_t length;
 
-    if (ipi_waits(v->number))
+    uint8_t vector;
+
+    if (ipi_startup_noted(v->number, &vector))
+        length =
+            fmt_print(text, size, "CPU %u, waits for its start-up interrupt, vector %02x has come",
+                      v->number, vector);
+    else if (ipi_needs_startup(v->number))
         length = fmt_print(text, size, "CPU %u, waits for its start-up interrupt", v->number);
     else
         length = fmt_print(text, size, "CPU %u, %s, ring %u%s", v->number, vcpu_mode_name(v),

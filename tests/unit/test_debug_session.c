@@ -13,6 +13,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
+#include "core/ipi.h"
 #include "core/park.h"
 #include "debug/breakpoints.h"
 #include "debug/state.h"
@@ -431,10 +432,37 @@ static void test_entry_later(void **state)
     assert_int_equal(count_sent("$T05"), 1);
 }
 
+static const char *thread_info(void)
+{
+    static char text[80];
+
+    text[debug_target.thread_info(1, text, sizeof(text) - 1)] = '\0';
+    return text;
+}
+
+/* What `info threads` says of a CPU that INIT has stopped, before it has seen that itself, too. */
+static void test_waiting_thread(void **state)
+{
+    enum ap_action action;
+    uint8_t vector;
+
+    (void)state;
+    assert_string_equal(thread_info(), "CPU 0, 64-bit mode, ring 0");
+    ipi_note_init(v);
+    assert_string_equal(thread_info(), "CPU 0, waits for its start-up interrupt");
+    ipi_note_startup(v, 0x9a);
+    assert_string_equal(thread_info(),
+                        "CPU 0, waits for its start-up interrupt, vector 9a has come");
+    while ((action = ipi_take(v, &vector)) != AP_NOTHING)
+        assert_true(action == AP_RESET || action == AP_START);
+    assert_string_equal(thread_info(), "CPU 0, 64-bit mode, ring 0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user3_break_in, setup),
+        cmocka_unit_test_setup(test_waiting_thread, setup),
         cmocka_unit_test_setup(test_late_byte, setup),
         cmocka_unit_test_setup(test_haxm21_at_once, setup),
         cmocka_unit_test_setup(test_nmi_of_the_guest, setup),
