@@ -1,11 +1,13 @@
 #include "core/debug_regs.h"
 
+#include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "hv/compiler.h"
 
 #define DR7_FIELDS(i)  (0xfULL << (16 + (i)*4))
 #define DR7_ENABLED(i) (DR7_L(i) | DR7_G(i))
 #define DR6_WRITABLE   0xe00fULL
+#define DR7_WRITABLE   0xffff23ffULL
 
 static struct debug_slot user_slots[DEBUG_SLOTS];
 static struct debug_merge merges[HV_MAX_CPUS];
@@ -156,7 +158,48 @@ unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6)
 
 uint64_t debug_regs_guest_hits(const struct vcpu *v, uint64_t dr6)
 {
-    return (dr6 & merges[v->number].guest_mask) | (dr6 & (DR6_BD | DR6_BT | DR6_BS));
+    uint64_t hits =
+        (dr6 & merges[v->number].guest_mask) | (dr6 & (DR6_BD | DR6_BT | DR6_BS | DR6_BLD));
+
+    return hits ? hits | (dr6 & DR6_RTM) : 0; /* RTM says where, it is no cause */
+}
+
+/* CPUID.7: bus-lock detection, restricted transactional memory. */
+static bool has_bus_lock(void)
+{
+    return cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ecx & HV_BIT(24));
+}
+
+static bool has_rtm(void)
+{
+    return cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & HV_BIT(11));
+}
+
+uint64_t debug_regs_dr6(uint64_t value)
+{
+    uint64_t writable = DR6_WRITABLE | (has_bus_lock() ? DR6_BLD : 0) | (has_rtm() ? DR6_RTM : 0);
+
+    return (value & writable) | (DR6_RESET & ~writable);
+}
+
+uint64_t debug_regs_dr7(uint64_t value)
+{
+    return (value & (DR7_WRITABLE | (has_rtm() ? DR7_RTM : 0))) | DR7_RESET;
+}
+
+/* SDM vol. 3, "Debug Status Register (DR6)": only B0-B3 go by themselves, and RTM comes back. */
+void debug_regs_raise(struct vcpu *v, uint64_t causes)
+{
+    const uint64_t inverted = DR6_BLD | DR6_RTM;
+    struct hv_debug_regs *r = &v->debug_regs;
+
+    r->dr6 = (r->dr6 & ~0xfULL) | DR6_RTM | (causes & ~inverted);
+    r->dr6 &= ~(causes & inverted);
+    if (r->dr7 & DR7_GD) {
+        r->dr7 &= ~DR7_GD; /* the processor clears it on delivery */
+        debug_regs_update(v);
+    }
+    vcpu_raise(v, VECTOR_DB);
 }
 
 /* SDM vol. 3, "Debug Registers DR4 and DR5"; the upper halves of DR6 and DR7 must be zero. */
@@ -200,13 +243,23 @@ bool debug_regs_move(struct vcpu *v, unsigned number, bool write, uint64_t *valu
         return true;
     }
     if (number == 6)
-        *dr = (*value & DR6_WRITABLE) | DR6_RESET;
+        *dr = debug_regs_dr6(*value);
     else if (number == 7)
-        *dr = (*value & 0xffff2bffULL) | DR7_RESET;
+        *dr = debug_regs_dr7(*value);
     else
         *dr = *value;
     debug_regs_update(v);
     return true;
+}
+
+bool debug_regs_may_hit(const struct vcpu *v, gva_t address)
+{
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        bool execute = !(v->live_dr7 & DR7_RW(i, 3));
+        if ((v->live_dr7 & DR7_ENABLED(i)) && (!execute || v->live_dr[i] == address))
+            return true;
+    }
+    return false;
 }
 
 uint64_t debug_regs_armed(const struct vcpu *v)

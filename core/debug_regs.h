@@ -59,9 +59,22 @@ void debug_regs_update(struct vcpu *v);
  */
 uint64_t debug_regs_armed(const struct vcpu *v);
 
+/*
+ * Whether the instruction at this address may hit a live debug register: one for its execution, or
+ * any for data.
+ */
+bool debug_regs_may_hit(const struct vcpu *v, gva_t address);
+
 /* The user's slots (bit mask) among the causes B0-B3 in dr6, and the guest's causes. */
 unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6);
 uint64_t debug_regs_guest_hits(const struct vcpu *v, uint64_t dr6);
+
+/* The guest's #DB by these causes: its DR6 says what it would have said without us. */
+void debug_regs_raise(struct vcpu *v, uint64_t causes);
+
+/* What DR6 and DR7 become when value is written to them: the bits that this processor has. */
+uint64_t debug_regs_dr6(uint64_t value);
+uint64_t debug_regs_dr7(uint64_t value);
 
 /*
  * An intercepted MOV to or from DR number of a guest register. Does what the processor would for

@@ -194,9 +194,7 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
     case HV_EXIT_EXCEPTION:
         return handle_exception(v, exit);
     case HV_EXIT_SOFT_INT:
-        v->event = (struct hv_event){.type = HV_EVENT_SOFT,
-                                     .vector = exit->soft_int.vector,
-                                     .insn_length = (uint8_t)insn_length(v, exit)};
+        vcpu_raise_soft(v, exit->soft_int.vector, (uint8_t)insn_length(v, exit));
         return CORE_RAISED;
     case HV_EXIT_STAGE2:
         return handle_stage2(v, exit);
@@ -231,7 +229,8 @@ enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
 
     /* The guest's own TF traps behind an instruction that we carried out, too; that of a task
      * behind its first. */
-    if (result == CORE_DONE && (v->regs.rflags & RFLAGS_TF) && exit->kind != HV_EXIT_TASK_SWITCH)
+    if (result == CORE_DONE && exit->kind != HV_EXIT_TASK_SWITCH &&
+        vcpu_owes_step(v, v->regs.rflags, false))
         vcpu_raise_step(v);
     return result;
 }

@@ -6,6 +6,7 @@
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/step_soft.h"
 #include "hv/compiler.h"
 
 /*
@@ -17,7 +18,7 @@ enum { GUARD = DEBUG_GUARD_REGISTER };
 
 struct step_state {
     struct step_plan plan;
-    uint64_t flags; /* the guest's own before the step */
+    uint64_t flags, debugctl, rip; /* the guest's own before the step */
     bool guarded;
     gva_t guard; /* where */
 };
@@ -42,19 +43,27 @@ static void arm_guard(struct vcpu *v, gva_t address)
     v->dr_dirty = true;
 }
 
-static void plan_step(struct vcpu *v, struct step_state *step)
+/* False: the instruction is done already. */
+static bool plan_step(struct vcpu *v, struct step_state *step)
 {
     struct x86_insn insn;
 
-    *step = (struct step_state){.flags = v->regs.rflags};
+    *step = (struct step_state){
+        .flags = v->regs.rflags, .debugctl = v->debug_regs.debugctl, .rip = v->regs.rip};
     vcpu_need(v, REGS_CONTROL);
     if (insn_at_rip(v, &insn) == HV_OK)
         step->plan = step_plan_make(&insn, v->regs.efer & EFER_LMA);
+    if (step->plan.guard_next && step_soft(v, &insn, step->plan.kind))
+        return false;
+    /* With BTF, which this one may set, TF would not trap behind it. */
+    if (step->plan.kind == STEP_WRMSR && (uint32_t)v->regs.gpr[GPR_RCX] == MSR_DEBUGCTL)
+        step->plan.guard_next = true;
     if (step->plan.guard_next || step->plan.guard_target) {
         step->guard = guard_address(v, &step->plan);
         arm_guard(v, step->guard);
         step->guarded = true;
     }
+    return true;
 }
 
 /* PUSHF left an image with our TF in it on the guest's stack. */
@@ -63,12 +72,7 @@ static void repair_image(struct vcpu *v, const struct step_state *step)
     uint64_t image = 0;
     unsigned size = step->plan.image_size;
 
-    vcpu_need(v, REGS_SEGMENTS);
-    gva_t top = v->regs.gpr[GPR_RSP];
-    if (vcpu_code_bits(v) != 64) {
-        const struct hv_segment *ss = &v->regs.seg[SEG_SS];
-        top = (uint32_t)(ss->base + (ss->attributes & SEG_ATTR_DB ? (uint32_t)top : (uint16_t)top));
-    }
+    gva_t top = vcpu_linear_rsp(v);
     if (guest_linear_read(v, top, &image, size) != size)
         return;
     image = step_repair_image(image, step->flags);
@@ -83,17 +87,33 @@ static void finish_step(struct vcpu *v, const struct step_state *step)
     if (step->plan.repair_r11)
         v->regs.gpr[GPR_R11] = step_repair_image(v->regs.gpr[GPR_R11], step->flags);
     v->regs.rflags = step_repair_flags(step->plan.kind, step->flags, v->regs.rflags);
-    if (step->flags & RFLAGS_TF)
+    if (step->plan.kind != STEP_MOV_SS && /* its shadow holds the trap back */
+        vcpu_owes_step(v, step->flags, step_branched(&step->plan, v->regs.rip - step->rip)))
         vcpu_raise_step(v);
+}
+
+/* What the guest itself has just written to it stays. */
+static void restore_debugctl(struct vcpu *v, const struct step_state *step,
+                             const struct hv_exit *exit)
+{
+    bool wrote = step->plan.kind == STEP_WRMSR && step->plan.guard_next;
+
+    if (!wrote || exit->kind != HV_EXIT_DEBUG)
+        v->debug_regs.debugctl = step->debugctl;
 }
 
 void core_step_by_trap(struct vcpu *v, struct hv_exit *exit)
 {
     struct step_state step;
 
-    plan_step(v, &step);
+    if (!plan_step(v, &step)) {
+        *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
+        return;
+    }
     v->regs.rflags |= RFLAGS_TF;
+    v->debug_regs.debugctl &= ~DEBUGCTL_BTF; /* or TF would trap behind branches only */
     hv_backend->run(v, RUN_STEP, exit);
+    restore_debugctl(v, &step, exit);
     if (step.guarded)
         debug_regs_update(v);
 
@@ -105,7 +125,7 @@ void core_step_by_trap(struct vcpu *v, struct hv_exit *exit)
     bool at_guard = exit->kind == HV_EXIT_DEBUG && step.guarded && (exit->debug.dr6 & DR6_B(GUARD));
     if (exit->kind == HV_EXIT_DEBUG && ((exit->debug.dr6 & DR6_BS) || at_guard)) {
         exit->kind = HV_EXIT_STEP;
-        exit->debug.dr6 &= debug_regs_armed(v) & (step.guarded ? 7 : 0xf);
+        exit->debug.dr6 &= (debug_regs_armed(v) & (step.guarded ? 7 : 0xf)) | DR6_BLD | DR6_RTM;
         finish_step(v, &step);
         return;
     }

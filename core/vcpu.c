@@ -2,6 +2,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/backend.h"
+#include "hv/compiler.h"
 #include "lib/string.h"
 
 static struct vcpu vcpus[HV_MAX_CPUS];
@@ -63,7 +64,7 @@ static void reset(struct vcpu *v)
     r->rip = 0xfff0;
     r->rflags = RFLAGS_ONE;
     reset_segments(r);
-    v->debug_regs = (struct hv_debug_regs){{0, 0, 0, 0}, DR6_RESET, DR7_RESET};
+    v->debug_regs = (struct hv_debug_regs){.dr6 = DR6_RESET, .dr7 = DR7_RESET};
     memset(v->live_dr, 0, sizeof(v->live_dr));
     v->live_dr7 = DR7_RESET;
     v->dr_dirty = true;
@@ -130,6 +131,16 @@ gva_t vcpu_linear_rip(struct vcpu *v)
     return (uint32_t)(v->regs.seg[SEG_CS].base + v->regs.rip);
 }
 
+gva_t vcpu_linear_rsp(struct vcpu *v)
+{
+    uint64_t rsp = v->regs.gpr[GPR_RSP];
+
+    if (vcpu_code_bits(v) == 64)
+        return rsp;
+    const struct hv_segment *ss = &v->regs.seg[SEG_SS];
+    return (uint32_t)(ss->base + (ss->attributes & SEG_ATTR_DB ? (uint32_t)rsp : (uint16_t)rsp));
+}
+
 void vcpu_skip(struct vcpu *v, unsigned length)
 {
     uint64_t rip = v->regs.rip + length;
@@ -148,15 +159,42 @@ void vcpu_skip(struct vcpu *v, unsigned length)
     v->interrupt_shadow = false;
 }
 
+/* SDM vol. 3, "Exception Classifications": the rest are traps and aborts; #DB is either. */
+static bool is_fault(uint8_t vector)
+{
+    const uint32_t others = HV_BIT(VECTOR_DB) | HV_BIT(VECTOR_NMI) | HV_BIT(VECTOR_BP) |
+                            HV_BIT(VECTOR_OF) | HV_BIT(VECTOR_DF) | HV_BIT(VECTOR_MC);
+
+    return vector < 32 && !(others & HV_BIT(vector));
+}
+
 void vcpu_raise(struct vcpu *v, uint8_t vector)
 {
+    if (is_fault(vector)) /* in the frame, so that no breakpoint is hit twice on the way back */
+        v->regs.rflags |= RFLAGS_RF;
     v->event = (struct hv_event){.type = HV_EVENT_EXCEPTION, .vector = vector};
+    /* SDM vol. 3, "Single-Stepping on Branches"; APM vol. 2, "Debug-Control MSR (DebugCtl)". An
+     * injected #DB leaves them alone. */
+    if (vector == VECTOR_DB)
+        v->debug_regs.debugctl &= ~(DEBUGCTL_BTF | DEBUGCTL_LBR);
 }
 
 void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
 {
-    v->event = (struct hv_event){
-        .type = HV_EVENT_EXCEPTION, .vector = vector, .has_error = true, .error = error};
+    vcpu_raise(v, vector);
+    v->event.has_error = true;
+    v->event.error = error;
+}
+
+void vcpu_raise_soft(struct vcpu *v, uint8_t vector, uint8_t length)
+{
+    v->regs.rflags &= ~RFLAGS_RF; /* its own instruction has used it up */
+    v->event = (struct hv_event){.type = HV_EVENT_SOFT, .vector = vector, .insn_length = length};
+}
+
+bool vcpu_owes_step(const struct vcpu *v, uint64_t rflags, bool branched)
+{
+    return (rflags & RFLAGS_TF) && (branched || !(v->debug_regs.debugctl & DEBUGCTL_BTF));
 }
 
 void vcpu_raise_step(struct vcpu *v)

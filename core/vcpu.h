@@ -83,6 +83,7 @@ struct hv_regs {
 /* The guest's own debug registers: what it reads back, whatever is live. */
 struct hv_debug_regs {
     uint64_t dr[4], dr6, dr7;
+    uint64_t debugctl; /* IA32_DEBUGCTL; 0 and not loaded where the processor does not switch it */
 };
 
 enum hv_event_type {
@@ -172,14 +173,28 @@ unsigned vcpu_cpl(struct vcpu *v);
 /* CS.base + RIP, as the instruction fetch computes it. */
 gva_t vcpu_linear_rip(struct vcpu *v);
 
+/* SS.base + RSP, as PUSH and POP compute it. */
+gva_t vcpu_linear_rsp(struct vcpu *v);
+
 /* RIP moved on by length, wrapped as the mode does; ends the interrupt shadow. */
 void vcpu_skip(struct vcpu *v, unsigned length);
 
-/* An exception for the guest at the next entry (replaces what was pending: the caller's duty). */
+/*
+ * An exception for the guest at the next entry (replaces what was pending: the caller's duty), with
+ * what the processor's own does besides: a fault sets RF in its frame, #DB ends BTF and LBR.
+ */
 void vcpu_raise(struct vcpu *v, uint8_t vector);
 void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 
-/* The #DB that the guest's own TF owes it behind an instruction. */
+/* INT n, INT3 or INTO at RIP, of this length. */
+void vcpu_raise_soft(struct vcpu *v, uint8_t vector, uint8_t length);
+
+/*
+ * Whether the guest's own TF owes it a #DB behind an instruction that it began with these RFLAGS.
+ * branched: it went somewhere else (with BTF only such an instruction traps).
+ */
+bool vcpu_owes_step(const struct vcpu *v, uint64_t rflags, bool branched);
+/* That #DB. */
 void vcpu_raise_step(struct vcpu *v);
 
 /* A word for people: "real mode", "64-bit" ... */

@@ -8,24 +8,13 @@
 #include "debug/watch.h"
 #include "hv/compiler.h"
 
-/* The guest's part of a #DB: its DR6 says what it would have said without us. */
-static void raise_debug(struct vcpu *v, uint64_t causes)
-{
-    v->debug_regs.dr6 = (v->debug_regs.dr6 & ~0xfULL) | causes;
-    if (v->debug_regs.dr7 & DR7_GD) {
-        v->debug_regs.dr7 &= ~DR7_GD; /* the processor clears it on delivery */
-        debug_regs_update(v);
-    }
-    vcpu_raise(v, VECTOR_DB);
-}
-
 static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
 {
     unsigned hits = debug_regs_user_hits(v, exit->debug.dr6);
     uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
 
     if (guests || !hits)
-        raise_debug(v, guests);
+        debug_regs_raise(v, guests);
     event->kind = hits ? EVENT_WATCH : EVENT_NONE;
     event->hits = hits;
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
@@ -43,9 +32,7 @@ static bool judge_step(struct vcpu *v, const struct hv_exit *exit, struct debug_
 
 void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
 {
-    v->event = (struct hv_event){.type = HV_EVENT_SOFT,
-                                 .vector = VECTOR_BP,
-                                 .insn_length = exit->insn_length ? exit->insn_length : 1};
+    vcpu_raise_soft(v, VECTOR_BP, exit->insn_length ? exit->insn_length : 1);
 }
 
 static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)

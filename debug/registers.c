@@ -86,9 +86,9 @@ static enum hv_status write_dr(struct vcpu *v, unsigned n, uint64_t value)
     else if (value >> 32)
         return HV_EINVAL;
     else if (n % 2)
-        v->debug_regs.dr7 = (value & 0xffff2bff) | DR7_RESET;
+        v->debug_regs.dr7 = debug_regs_dr7(value);
     else
-        v->debug_regs.dr6 = (value & 0xe00f) | DR6_RESET;
+        v->debug_regs.dr6 = debug_regs_dr6(value);
     debug_regs_update(v);
     return HV_OK;
 }

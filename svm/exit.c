@@ -10,6 +10,7 @@ static void decode_exception(const struct vmcb *vmcb, uint8_t vector, struct hv_
     case VECTOR_DB:
         exit->kind = HV_EXIT_DEBUG;
         exit->debug.dr6 = vmcb->save.dr6 & (0xf | DR6_BD | DR6_BS | DR6_BT);
+        exit->debug.dr6 |= ~vmcb->save.dr6 & DR6_BLD;
         return;
     case VECTOR_BP:
         exit->kind = HV_EXIT_BREAKPOINT;

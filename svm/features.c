@@ -35,6 +35,7 @@ struct svm_features svm_features_read(void)
     struct cpuid_result r = cpuid(0x8000000a, 0);
     f.asids = r.ebx;
     f.npt = r.edx & HV_BIT(0);
+    f.lbr = r.edx & HV_BIT(1);
     f.nrip = r.edx & HV_BIT(3);
     f.clean_bits = r.edx & HV_BIT(5);
     f.flush_by_asid = r.edx & HV_BIT(6);
@@ -63,8 +64,8 @@ const char *svm_features_refusal(const struct svm_features *f)
 
 size_t svm_features_text(const struct svm_features *f, char *text, size_t size)
 {
-    return fmt_print(text, size, "NPT, %u ASIDs%s%s%s%s", (unsigned)f->asids,
-                     f->nrip ? ", nRIP" : "", f->clean_bits ? ", clean bits" : "",
-                     f->flush_by_asid ? ", flush by ASID" : "",
+    return fmt_print(text, size, "NPT, %u ASIDs%s%s%s%s%s", (unsigned)f->asids,
+                     f->lbr ? ", LBR virtualization" : "", f->nrip ? ", nRIP" : "",
+                     f->clean_bits ? ", clean bits" : "", f->flush_by_asid ? ", flush by ASID" : "",
                      f->decode_assists ? ", decode assists" : "");
 }

@@ -9,6 +9,7 @@ struct svm_features {
     bool disabled; /* VM_CR.SVMDIS: off in firmware */
     bool locked;   /* and a key would be needed */
     bool npt;
+    bool lbr; /* DEBUGCTL and the last-branch records are switched with the guest */
     bool nrip, clean_bits, flush_by_asid, decode_assists;
     uint32_t asids;
 };

@@ -74,6 +74,7 @@ static void svm_cpu_on(struct vcpu *v)
     c->iopm_base = (hpa_t)iopm;
     c->msrpm_base = (hpa_t)msrpm;
     c->nested_control = 1;
+    c->lbr_control = features.lbr;
     cpu->vmcb.save.pat = rdmsr(MSR_PAT);
     cpu->stale_asids = ASIDS;
 }
@@ -176,6 +177,10 @@ static void load_debug_regs(struct vcpu *v, enum hv_run_mode mode, struct vmcb *
         vmcb->save.dr7 = v->live_dr7;
         vmcb->control.clean &= ~(uint32_t)SVM_CLEAN_DR;
     }
+    if (features.lbr && vmcb->save.debug_control != v->debug_regs.debugctl) {
+        vmcb->save.debug_control = v->debug_regs.debugctl;
+        vmcb->control.clean &= ~(uint32_t)SVM_CLEAN_LBR;
+    }
 }
 
 /*
@@ -255,6 +260,8 @@ static void store_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb
     v->interrupt_shadow = vmcb->control.interrupt_shadow & SHADOW;
     if (mode != RUN_STEP && !(v->traps & TRAP_DEBUG))
         v->debug_regs.dr6 = vmcb->save.dr6;
+    if (features.lbr)
+        v->debug_regs.debugctl = vmcb->save.debug_control;
     if (mode != RUN_FREE)
         write_cr8(vmcb->control.interrupt_control & 0xf);
 

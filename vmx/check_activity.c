@@ -92,7 +92,8 @@ static void check_interruptibility(struct vmx_faults *faults, const struct vmx_f
 static void check_pending_debug(struct vmx_faults *faults, const struct vmx_fields *fields)
 {
     static const char field[] = "pending debug exceptions";
-    const uint64_t defined = VMX_PENDING_BREAKPOINTS | VMX_PENDING_BS | VMX_PENDING_RTM;
+    const uint64_t defined =
+        VMX_PENDING_BREAKPOINTS | VMX_PENDING_BLD | VMX_PENDING_BS | VMX_PENDING_RTM;
     const struct vmx_guest_fields *g = &fields->guest;
     uint64_t pending = g->pending_debug;
     bool trap = (g->rflags & RFLAGS_TF) && !(g->debugctl & DEBUGCTL_BTF);

@@ -38,7 +38,7 @@ static void decode_event(const struct vmx_raw_exit *raw, struct hv_exit *exit)
     }
     if (vector == VECTOR_DB) {
         exit->kind = HV_EXIT_DEBUG;
-        exit->debug.dr6 = raw->qualification & (0xf | DR6_BD | DR6_BS);
+        exit->debug.dr6 = raw->qualification & (0xf | DR6_BLD | DR6_BD | DR6_BS | DR6_RTM);
         return;
     }
     decode_exception(raw, vector, exit);

@@ -197,6 +197,7 @@ enum vmx_interruptibility {
 /* Pending Debug Exceptions */
 #define VMX_PENDING_BS          (1ULL << 14)
 #define VMX_PENDING_BREAKPOINTS 0x100fULL /* B0-B3, and that one of them was enabled */
+#define VMX_PENDING_BLD         (1ULL << 11)
 #define VMX_PENDING_RTM         (1ULL << 16)
 
 /* Segment access rights */

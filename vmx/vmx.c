@@ -213,6 +213,7 @@ static void load_debug_regs(struct vcpu *v, enum hv_run_mode mode, struct vmx_cp
         cpu->live_dr6 = v->debug_regs.dr6;
     }
     vmwrite(VMCS_GUEST_DR7, v->live_dr7);
+    vmwrite(VMCS_GUEST_DEBUGCTL, v->debug_regs.debugctl);
 }
 
 static void load_event(struct vcpu *v)
@@ -231,7 +232,7 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
     bool shadow = v->interrupt_shadow && v->event.type == HV_EVENT_NONE;
     /* An NMI that goes in blocks the next by itself; an entry with both is refused. */
     bool nmi_blocked = v->nmi_blocked && v->event.type != HV_EVENT_NMI;
-    bool btf = vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF;
+    bool btf = v->debug_regs.debugctl & DEBUGCTL_BTF;
     struct vmx_shadow s = vmx_shadow_make(mode, v->regs.rflags, cpu->last.interruptibility,
                                           cpu->last.pending_debug, shadow, nmi_blocked, btf);
 
@@ -294,6 +295,7 @@ static void store_guest(struct vcpu *v, enum hv_run_mode mode, const struct hv_e
     v->regs.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
     v->regs.rip = vmread(VMCS_GUEST_RIP);
     v->regs.rflags = vmread(VMCS_GUEST_RFLAGS);
+    v->debug_regs.debugctl = vmread(VMCS_GUEST_DEBUGCTL);
     if (!debug_is_trapped(v, mode))
         v->debug_regs.dr6 = cpu->live_dr6 = read_dr6();
     v->event =
@@ -406,7 +408,7 @@ static void vmx_step(struct vcpu *v, struct hv_exit *exit)
     cpu->stepping = false;
     if (exit->kind != HV_EXIT_STEP || (cpu->last.interruptibility & VMX_BLOCKED_MOV_SS))
         return; /* behind MOV SS they stay pending */
-    exit->debug.dr6 = cpu->last.pending_debug & debug_regs_armed(v);
+    exit->debug.dr6 = cpu->last.pending_debug & (debug_regs_armed(v) | DR6_BLD | DR6_RTM);
     if (cpu->last.pending_debug & VMX_PENDING_BS)
         vcpu_raise_step(v);
 }

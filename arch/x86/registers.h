@@ -6,14 +6,15 @@
 #ifndef ARCH_X86_REGISTERS_H
 #define ARCH_X86_REGISTERS_H
 
-#define RFLAGS_CF  (1ULL << 0)
-#define RFLAGS_ONE (1ULL << 1) /* always set */
-#define RFLAGS_TF  (1ULL << 8)
-#define RFLAGS_IF  (1ULL << 9)
-#define RFLAGS_DF  (1ULL << 10)
-#define RFLAGS_NT  (1ULL << 14)
-#define RFLAGS_RF  (1ULL << 16)
-#define RFLAGS_VM  (1ULL << 17)
+#define RFLAGS_CF         (1ULL << 0)
+#define RFLAGS_ONE        (1ULL << 1) /* always set */
+#define RFLAGS_TF         (1ULL << 8)
+#define RFLAGS_IF         (1ULL << 9)
+#define RFLAGS_DF         (1ULL << 10)
+#define RFLAGS_NT         (1ULL << 14)
+#define RFLAGS_IOPL_SHIFT 12
+#define RFLAGS_RF         (1ULL << 16)
+#define RFLAGS_VM         (1ULL << 17)
 
 #define CR0_PE (1ULL << 0)
 #define CR0_MP (1ULL << 1)
@@ -54,19 +55,23 @@
 #define EFER_TCE   (1ULL << 15)
 
 #define DR6_B(n)        (1ULL << (n))
+#define DR6_BLD         (1ULL << 11) /* a bus lock; 0 says so */
 #define DR6_BD          (1ULL << 13)
 #define DR6_BS          (1ULL << 14)
 #define DR6_BT          (1ULL << 15)
+#define DR6_RTM         (1ULL << 16)  /* in a transaction; 0 says so */
 #define DR6_RESET       0xffff0ff0ULL /* after INIT; the bits that are always set */
 #define DR7_RESET       0x00000400ULL /* after INIT */
 #define DR7_L(n)        (1ULL << ((n)*2))
 #define DR7_G(n)        (2ULL << ((n)*2))
 #define DR7_LE          (1ULL << 8)
 #define DR7_GE          (1ULL << 9)
+#define DR7_RTM         (1ULL << 11)
 #define DR7_GD          (1ULL << 13)
 #define DR7_RW(n, rw)   ((unsigned long long)(rw) << (16 + (n)*4))
 #define DR7_LEN(n, len) ((unsigned long long)(len) << (18 + (n)*4))
 
+#define DEBUGCTL_LBR (1ULL << 0)
 #define DEBUGCTL_BTF (1ULL << 1)
 
 /* IA32_FEATURE_CONTROL */

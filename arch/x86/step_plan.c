@@ -61,11 +61,15 @@ static enum step_class classify_two_byte(const struct x86_insn *insn, bool long_
     switch (insn->opcode) {
     case 0x01:
         /* MWAIT and MWAITX; prefixes make other instructions of some of their neighbours. */
+        if (insn->modrm == 0xc6)
+            return STEP_WRMSR;
         return insn->modrm == 0xc9 || insn->modrm == 0xfb ? STEP_MWAIT : STEP_PLAIN;
     case 0x05:
         return long_mode ? STEP_SYSCALL : STEP_SYSCALL_LEGACY;
     case 0x07:
         return long_mode ? STEP_SYSRET : STEP_SYSRET_LEGACY;
+    case 0x30:
+        return STEP_WRMSR;
     case 0x34:
         return STEP_SYSENTER;
     case 0x35:
@@ -112,6 +116,32 @@ static uint8_t vector_of(const struct x86_insn *insn, enum step_class kind)
     }
 }
 
+/* Near JMP, CALL and RET; what is far is told by its class. */
+static bool is_near_jump(const struct x86_insn *insn)
+{
+    unsigned reg = (insn->modrm >> 3) & 7;
+
+    if (insn->encoding != X86_LEGACY || insn->map != X86_MAP_ONE_BYTE)
+        return false;
+    if (insn->opcode == 0xff)
+        return reg == 2 || reg == 4;
+    return insn->opcode == 0xc2 || insn->opcode == 0xc3 || insn->opcode == 0xe8 ||
+           insn->opcode == 0xe9 || insn->opcode == 0xeb;
+}
+
+bool step_branched(const struct step_plan *plan, uint64_t moved)
+{
+    switch (plan->kind) {
+    case STEP_IRET:
+    case STEP_FAR:
+        return true;
+    case STEP_REP_STRING:
+        return false;
+    default:
+        return plan->jumps || moved != plan->length;
+    }
+}
+
 struct step_plan step_plan_make(const struct x86_insn *insn, bool long_mode)
 {
     enum step_class kind = step_classify(insn, long_mode);
@@ -121,6 +151,7 @@ struct step_plan step_plan_make(const struct x86_insn *insn, bool long_mode)
         .length = insn->length,
         .vector = vector_of(insn, kind),
         .image_size = kind == STEP_PUSHF ? (uint8_t)step_flags_size(insn) : 0,
+        .jumps = is_near_jump(insn),
         .repair_r11 = kind == STEP_SYSCALL,
         .wide = kind == STEP_SYSRET && insn->operand_size == 8,
         .guard_next = kind == STEP_STI || kind == STEP_MOV_SS,

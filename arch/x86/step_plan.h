@@ -33,6 +33,7 @@ enum step_class {
     STEP_SYSENTER,       /* TF stays set in the handler */
     STEP_SYSEXIT,        /* TF stays */
     STEP_REP_STRING,     /* traps after each iteration, RIP on the instruction until the last */
+    STEP_WRMSR,          /* WRMSR, WRMSRNS: may make TF a trap on branches only */
     STEP_FAR,            /* far CALL, JMP, RET: other mode, call gate or task switch */
     /* A task switch moves TF through both TSSs: intercept it, no repair here covers it. */
 };
@@ -44,6 +45,8 @@ struct step_plan {
 
     /* PUSHF: bytes of the flags image at the top of the stack afterwards (2, 4, 8); else 0. */
     uint8_t image_size;
+
+    bool jumps; /* goes elsewhere without a condition, if only behind itself */
 
     bool wide;       /* SYSRET: to 64-bit code, by all of RCX */
     bool repair_r11; /* put step_repair_image() of R11 into R11 afterwards */
@@ -62,6 +65,11 @@ enum step_class step_classify(const struct x86_insn *insn, bool long_mode);
 
 /* Bytes that PUSHF, POPF or IRET move for RFLAGS (APM vol. 3, "PUSHF", "IRET"): 2, 4, 8. */
 unsigned step_flags_size(const struct x86_insn *insn);
+
+/*
+ * Whether the instruction was a branch for IA32_DEBUGCTL.BTF. moved: how far it moved RIP on.
+ */
+bool step_branched(const struct step_plan *plan, uint64_t moved);
 
 /*
  * The guest's RFLAGS after the step. flags_before: the guest's own before it, its own TF and not

@@ -39,7 +39,8 @@ void efi_cpu_capture(struct efi_cpu *cpu)
     cpu->sysenter_esp = rdmsr(MSR_SYSENTER_ESP);
     cpu->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
     cpu->debug_regs = (struct hv_debug_regs){
-        {read_dr0(), read_dr1(), read_dr2(), read_dr3()}, read_dr6(), read_dr7()};
+        {read_dr0(), read_dr1(), read_dr2(), read_dr3()}, read_dr6(), read_dr7(), 0};
+    rdmsr_safe(MSR_DEBUGCTL, &cpu->debug_regs.debugctl);
 }
 
 /* What the processor took from the descriptor when the selector was loaded. */

@@ -65,7 +65,8 @@ def test_watchpoint_removed(bp):
 
 @pytest.mark.needs("guest_debugger")
 def test_dr_7_8_guest_and_gdb_at_the_same_time(boot):
-    """DR-7, DR-8, HAXM-10, HAXM-15: the guest's two debug registers and gdb's two."""
+    """DR-7, DR-8, BP-32, HAXM-10, HAXM-15: the guest's two debug registers and gdb's two, which
+    were there first."""
     vm = boot("drs")
     gdb = vm.gdb()
     guest = vm.guest
@@ -79,6 +80,26 @@ def test_dr_7_8_guest_and_gdb_at_the_same_time(boot):
     gdb.cont()
     said = vm.wait_said("drs: ok", 60)
     assert "fail" not in said
+
+
+@pytest.mark.needs("guest_debugger")
+def test_dr_7_polled_from_outside(boot):
+    """DR-7, DR-6: gdb breaks in and reads the debug registers while the guest uses them: they are
+    the guest's each time, and each of its own breakpoints and watchpoints fires."""
+    vm = boot("drs")
+    gdb = vm.gdb()
+    gdb.run("hbreak gdb_target")
+    gdb.go(60)
+    gdb.run("delete")
+    for _ in range(8):
+        gdb.cont()
+        gdb.interrupt()
+        assert gdb.value("$dr0") == vm.guest["own_target"]
+        assert gdb.value("$dr2") == 0x0000111122223333
+        assert gdb.value("$dr6") & 0xFFFF0FF0 == 0xFFFF0FF0
+        assert gdb.value("$dr7") & 0xFFFF03FF == 0x00D00005
+    gdb.cont()
+    assert "fail" not in vm.wait_said("drs: ok", 60)
 
 
 @pytest.mark.needs("guest_debugger")

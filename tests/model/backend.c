@@ -53,6 +53,7 @@ static void record(const struct vcpu *v, enum hv_run_mode mode)
                                .event = v->event,
                                .traps = v->traps | v->core_traps,
                                .live_dr7 = v->live_dr7,
+                               .debugctl = v->debug_regs.debugctl,
                                .interrupt_shadow = v->interrupt_shadow};
     memcpy(r->live_dr, v->live_dr, sizeof(r->live_dr));
 }

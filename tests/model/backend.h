@@ -24,7 +24,7 @@ struct model_record {
     uint64_t rip, rflags;
     struct hv_event event;
     unsigned traps; /* of debug and of core */
-    uint64_t live_dr[4], live_dr7;
+    uint64_t live_dr[4], live_dr7, debugctl;
     bool interrupt_shadow;
 };
 

@@ -19,7 +19,14 @@
 #include "tests/model/memory.h"
 
 /* The processor: its features, registers and MSRs. */
-enum { NPT = 1, NRIP = 8, CLEAN = 32, BY_ASID = 64, ALL_FEATURES = NPT | NRIP | CLEAN | BY_ASID };
+enum {
+    NPT = 1,
+    LBR = 2,
+    NRIP = 8,
+    CLEAN = 32,
+    BY_ASID = 64,
+    ALL_FEATURES = NPT | NRIP | CLEAN | BY_ASID
+};
 static uint32_t svm_edx;
 static uint64_t efer, hsave, cr8, dr[4];
 static unsigned dr_writes;

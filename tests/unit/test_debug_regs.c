@@ -6,16 +6,25 @@
 
 #include <cmocka.h>
 
+#include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
 #include "tests/model/backend.h"
 
 static struct vcpu *v;
+static struct cpuid_result leaf7;
+
+struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    assert_int_equal(subleaf, 0);
+    return leaf == 7 ? leaf7 : (struct cpuid_result){7, 0, 0, 0};
+}
 
 static int setup(void **state)
 {
     (void)state;
     v = model_backend_reset();
+    leaf7 = (struct cpuid_result){0, 0, 0, 0};
     return 0;
 }
 
@@ -217,7 +226,7 @@ static void test_haxm13_merge(void **state)
 static void test_overcommitted(void **state)
 {
     struct debug_merge m;
-    const struct hv_debug_regs guest = {{1, 2, 3, 4}, DR6_RESET, 0x4ff | 0xdddd0000};
+    const struct hv_debug_regs guest = {{1, 2, 3, 4}, DR6_RESET, 0x4ff | 0xdddd0000, 0};
     const struct debug_slot two[4] = {{true, DEBUG_EXECUTE, 1, 0xa}, {true, DEBUG_ACCESS, 1, 0xb}};
     const struct debug_slot four[4] = {{true, DEBUG_WRITE, 1, 0xa},
                                        {true, DEBUG_WRITE, 1, 0xb},
@@ -293,6 +302,64 @@ static void test_gen2_split_hits(void **state)
     assert_int_equal(debug_regs_user_hits(v, DR6_BS | DR6_BT | DR6_BD), 0);
 }
 
+/* The bits of bus locks and transactions are there where the processor has them. */
+static void test_newer_bits(void **state)
+{
+    (void)state;
+    leaf7.ecx = 1 << 24;
+    assert_true(dr_write(6, 0));
+    assert_int_equal(dr_read(6), DR6_RESET & ~DR6_BLD);
+    assert_int_equal(debug_regs_dr7(UINT32_MAX), 0xffff27ff);
+    leaf7.ebx = 1 << 11;
+    assert_true(dr_write(6, 0));
+    assert_int_equal(dr_read(6), DR6_RESET & ~(DR6_BLD | DR6_RTM));
+    assert_true(dr_write(7, DR7_RTM));
+    assert_int_equal(dr_read(7), DR7_RTM | DR7_RESET);
+    assert_true(dr_write(6, 0xffffffff));
+    assert_int_equal(dr_read(6), 0xffffefff);
+}
+
+/* GEN-2: a bus lock is the guest's; where a #DB was (in a transaction) is nobody's by itself. */
+static void test_gen2_bus_lock(void **state)
+{
+    (void)state;
+    user(0, DEBUG_WRITE, 1, 0xa);
+    assert_int_equal(debug_regs_guest_hits(v, DR6_BLD | DR6_B(0)), DR6_BLD);
+    assert_int_equal(debug_regs_guest_hits(v, DR6_RTM | DR6_B(0)), 0);
+    assert_int_equal(debug_regs_guest_hits(v, DR6_RTM | DR6_BS), DR6_RTM | DR6_BS);
+    v->debug_regs.dr6 = DR6_RESET | DR6_BT | DR6_B(2);
+    debug_regs_raise(v, DR6_BLD);
+    check_raised(VECTOR_DB, false);
+    assert_int_equal(v->debug_regs.dr6, (DR6_RESET | DR6_BT) & ~DR6_BLD);
+    /* BLD stays until somebody writes it; RTM tells of this #DB only. */
+    debug_regs_raise(v, DR6_RTM | DR6_B(1));
+    assert_int_equal(v->debug_regs.dr6, (DR6_RESET | DR6_BT | DR6_B(1)) & ~(DR6_BLD | DR6_RTM));
+    debug_regs_raise(v, DR6_BS);
+    assert_int_equal(v->debug_regs.dr6, (DR6_RESET | DR6_BT | DR6_BS) & ~DR6_BLD);
+}
+
+/* BP-32: the user's were there first; the guest arms two, and they move out of its way. */
+static void test_bp32_moved(void **state)
+{
+    (void)state;
+    user(0, DEBUG_WRITE, 4, 0x100);
+    user(1, DEBUG_EXECUTE, 1, 0x200);
+    assert_int_equal(v->live_dr[0], 0x100);
+    assert_int_equal(v->live_dr[1], 0x200);
+    dr_write(0, 0x1110);
+    dr_write(1, 0x2220);
+    dr_write(7, 0x5);
+    assert_int_equal(v->live_dr[0], 0x1110);
+    assert_int_equal(v->live_dr[1], 0x2220);
+    assert_int_equal(v->live_dr[2], 0x100);
+    assert_int_equal(v->live_dr[3], 0x200);
+    assert_int_equal(debug_regs_user_hits(v, DR6_B(2)), 1);
+    assert_int_equal(debug_regs_user_hits(v, DR6_B(3)), 2);
+    assert_int_equal(debug_regs_user_hits(v, DR6_B(0) | DR6_B(1)), 0);
+    dr_write(7, 0);
+    assert_int_equal(v->live_dr[0], 0x100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +374,9 @@ int main(void)
         cmocka_unit_test_setup(test_overcommitted, setup),
         cmocka_unit_test_setup(test_stale_fields, setup),
         cmocka_unit_test_setup(test_gen2_split_hits, setup),
+        cmocka_unit_test_setup(test_newer_bits, setup),
+        cmocka_unit_test_setup(test_gen2_bus_lock, setup),
+        cmocka_unit_test_setup(test_bp32_moved, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,111 +2,10 @@
  * core/step.c on a backend that follows a script: one instruction, by TF, and the guest never sees
  * it (BP-28..31, WHPX-4..11, HAXM-18, HAXM-20, GEN-1, GEN-3, GEN-4).
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "arch/x86/insn.h"
-#include "arch/x86/registers.h"
-#include "core/debug_regs.h"
-#include "core/step.h"
-#include "hv/compiler.h"
-#include "tests/model/backend.h"
-#include "tests/model/memory.h"
-
-struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
-{
-    return (struct cpuid_result){leaf, subleaf, 0, 0};
-}
-
-static struct vcpu *v;
-static struct hv_exit out;
-
-static int setup(void **state)
-{
-    (void)state;
-    v = model_backend_reset();
-    v->regs.rflags = RFLAGS_ONE | RFLAGS_IF;
-    return 0;
-}
-
-#define DONE(guest)                                                                                \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = HV_EXIT_DEBUG, .debug = { DR6_BS }                                             \
-        }                                                                                          \
-    }
-#define ENDS(k, guest)                                                                             \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = k                                                                              \
-        }                                                                                          \
-    }
-#define DELIVERED(guest)                                                                           \
-    {                                                                                              \
-        RUN_TO_FETCH, guest,                                                                       \
-        {                                                                                          \
-            .kind = HV_EXIT_FETCH                                                                  \
-        }                                                                                          \
-    }
-#define STEP(...)                                                                                  \
-    do {                                                                                           \
-        static const struct model_entry script[] = {__VA_ARGS__};                                  \
-        model_script(script, HV_ARRAY_SIZE(script));                                               \
-        core_step(v, &out);                                                                        \
-        assert_true(model_script_done());                                                          \
-    } while (0)
-
-static void code(const char *bytes, size_t size)
-{
-    memcpy(model_memory(v->regs.rip), bytes, size);
-}
-
-/* What the guest's instructions do; RFLAGS has our TF in it meanwhile, as it would. */
-static void nop(struct hv_regs *r)
-{
-    r->rip++;
-}
-
-static void pushf(struct hv_regs *r)
-{
-    r->rip++;
-    r->gpr[GPR_RSP] -= 8;
-    model_memory_put(r->gpr[GPR_RSP], r->rflags);
-}
-
-static void popf_0x202(struct hv_regs *r)
-{
-    r->rip++;
-    r->rflags = 0x202;
-}
-
-static void popf_tf(struct hv_regs *r)
-{
-    r->rip++;
-    r->rflags = 0x302;
-}
-
-static void enter_handler(struct hv_regs *r)
-{
-    r->gpr[GPR_RSP] -= 24;
-    model_memory_put(r->gpr[GPR_RSP] + 16, r->rflags);
-    r->rip = 0x2000;
-    r->rflags &= ~(RFLAGS_TF | RFLAGS_RF);
-}
-
-static void check_done(uint64_t rip, uint64_t rflags)
-{
-    assert_int_equal(out.kind, HV_EXIT_STEP);
-    assert_int_equal(v->regs.rip, rip);
-    assert_int_equal(v->regs.rflags, rflags);
-}
+#include "tests/unit/step_script.h"
 
 /* HAXM-18, WHPX-11, GEN-4 */
 static void test_gen4_plain(void **state)
@@ -276,37 +175,6 @@ static void test_sysret(void **state)
     assert_int_equal(model_records[0].live_dr[3], 0x12345678);
 }
 
-static void sti(struct hv_regs *r)
-{
-    r->rip++;
-    r->rflags |= RFLAGS_IF;
-}
-
-/* HAXM-20: the trap of STI, MOV SS and POP SS may be late: a debug register stands behind them. */
-static void test_haxm20_shadows(void **state)
-{
-    static const char *const codes[] = {"\xfb", "\x8e\xd0", "\x17"};
-
-    (void)state;
-    for (unsigned i = 0; i < 3; i++) {
-        setup(NULL);
-        model_code_bits(v, 32);
-        vcpu_change(v, REGS_SEGMENTS);
-        v->regs.seg[SEG_CS].base = 0x100000;
-        v->regs.rip = 0x500;
-        memcpy(model_memory(0x100500), codes[i], 2);
-        model_shadow_after = true;
-        STEP({RUN_STEP, sti, {.kind = HV_EXIT_DEBUG, .debug = {DR6_B(3)}}});
-        assert_int_equal(model_records[0].live_dr[3], 0x100500 + strlen(codes[i]));
-        assert_int_equal(model_records[0].live_dr7, 0x400 | DR7_G(3));
-        check_done(0x501, 0x202);
-        assert_int_equal(out.debug.dr6, 0);
-        assert_int_equal(v->live_dr7, DR7_RESET);
-        assert_true(v->interrupt_shadow); /* the guest's, still */
-        model_shadow_after = false;
-    }
-}
-
 /* A watchpoint that the stepped instruction hit besides. */
 static void test_watch_in_a_step(void **state)
 {
@@ -337,7 +205,7 @@ static void test_whpx6_fault(void **state)
         DELIVERED(enter_handler));
     assert_int_equal(model_records[1].event.vector, VECTOR_PF);
     assert_int_equal(model_records[1].event.error, 4);
-    assert_int_equal(model_records[1].rflags, 0x202);
+    assert_int_equal(model_records[1].rflags, 0x10202); /* RF, as a fault's frame has it */
     assert_int_equal(model_memory(0x7ff8)[1], 0x02);
     check_done(0x2000, 0x202);
     vcpu_need(v, REGS_CONTROL);
@@ -348,7 +216,7 @@ static void test_whpx6_fault(void **state)
     v->regs.rflags |= RFLAGS_TF;
     STEP({RUN_STEP, NULL, {.kind = HV_EXIT_EXCEPTION, .exception = {VECTOR_DE, false, 0, 0}}},
          DELIVERED(enter_handler));
-    assert_int_equal(model_records[1].rflags, 0x302);
+    assert_int_equal(model_records[1].rflags, 0x10302);
     check_done(0x2000, 0x202);
     assert_int_equal(v->event.type, HV_EVENT_NONE);
 }
@@ -358,6 +226,7 @@ static void test_fault_in_delivery(void **state)
 {
     (void)state;
     code("\xcd\x80", 2);
+    v->regs.rflags |= RFLAGS_RF; /* a fault's handler has returned to it: not in its frame */
     STEP(
         {RUN_STEP, NULL, {.kind = HV_EXIT_SOFT_INT, .soft_int = {0x80}}},
         {RUN_TO_FETCH, NULL, {.kind = HV_EXIT_EXCEPTION, .exception = {VECTOR_GP, true, 0x402, 0}}},
@@ -468,7 +337,6 @@ int main(void)
         cmocka_unit_test_setup(test_syscall, setup),
         cmocka_unit_test_setup(test_syscall_targets, setup),
         cmocka_unit_test_setup(test_sysret, setup),
-        cmocka_unit_test_setup(test_haxm20_shadows, setup),
         cmocka_unit_test_setup(test_watch_in_a_step, setup),
         cmocka_unit_test_setup(test_whpx6_fault, setup),
         cmocka_unit_test_setup(test_fault_in_delivery, setup),

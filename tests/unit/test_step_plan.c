@@ -65,6 +65,8 @@ static const struct {
     {"0f01fb", X86_64, STEP_MWAIT},
     {"0f01c8", X86_64, STEP_PLAIN}, /* monitor */
     {"0f01f8", X86_64, STEP_PLAIN}, /* swapgs */
+    {"0f30", X86_64, STEP_WRMSR},
+    {"0f01c6", X86_64, STEP_WRMSR}, /* wrmsrns */
     {"0f34", X86_64, STEP_SYSENTER},
     {"0f35", X86_64, STEP_SYSEXIT},
     {"f3a4", X86_64, STEP_REP_STRING},
@@ -107,6 +109,31 @@ static void test_classes(void **state)
         kind = plan_of(hex, classes[i].bits, classes[i].bits == X86_64).kind;
         if (kind != classes[i].kind)
             fail_msg("%s: class %d, not %d", hex, kind, classes[i].kind);
+    }
+}
+
+/* DR-9: what BTF traps behind. */
+static void test_branches(void **state)
+{
+    static const struct {
+        const char *hex;
+        uint64_t moved;
+        bool branched;
+    } cases[] = {
+        {"90", 1, false},           {"e800000000", 5, true}, {"e900000000", 5, true},
+        {"eb00", 2, true},          {"c3", 1, true},         {"c20800", 3, true},
+        {"ffe0", 2, true},          {"ffd0", 2, true},       {"ffc0", 2, false}, /* inc */
+        {"7510", 2, false},         {"7510", 18, true},      {"75fe", 0, true},
+        {"0f8500000000", 6, false}, {"e2fe", 2, false},      {"f3a4", 0, false},
+        {"f3a4", 2, false},         {"48cf", 2, true},       {"ff28", 2, true},
+        {"0f05", 0x1234, true},     {"0fc3c1", 3, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        struct step_plan plan = plan_of(cases[i].hex, X86_64, true);
+        if (step_branched(&plan, cases[i].moved) != cases[i].branched)
+            fail_msg("%s, moved %u", cases[i].hex, (unsigned)cases[i].moved);
     }
 }
 
@@ -246,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_branches),
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_pushf_image_sizes),
         cmocka_unit_test(test_iret_sizes),

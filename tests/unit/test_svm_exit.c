@@ -83,6 +83,9 @@ static void test_debug(void **state)
     vmcb.save.dr6 = DR6_RESET | DR6_BD | DR6_BT;
     svm_exit_decode(&vmcb, -1, &out);
     assert_int_equal(out.debug.dr6, DR6_BD | DR6_BT);
+    vmcb.save.dr6 = DR6_RESET & ~DR6_BLD; /* 0 says so */
+    svm_exit_decode(&vmcb, -1, &out);
+    assert_int_equal(out.debug.dr6, DR6_BLD);
 }
 
 /* SDM vol. 3, "Exception and Interrupt Reference": which push an error code. */

@@ -176,6 +176,36 @@ static void test_dr6_while_trapped(void **state)
     assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_BS);
 }
 
+static void guest_sets_btf(struct vmcb *b)
+{
+    b->save.debug_control = DEBUGCTL_BTF;
+}
+
+/* DR-9, DR-10: DEBUGCTL is the guest's; switched with it where the processor does that. */
+static void test_dr9_debugctl(void **state)
+{
+    (void)state;
+    v->debug_regs.debugctl = DEBUGCTL_LBR;
+    clean_at_entry();
+    assert_int_equal(given.control.lbr_control, 0);
+    assert_int_equal(given.save.debug_control, 0);
+    assert_int_equal(v->debug_regs.debugctl, DEBUGCTL_LBR);
+
+    start(ALL_FEATURES | LBR);
+    clean_at_entry();
+    assert_int_equal(given.control.lbr_control, 1);
+    assert_int_equal(given.save.debug_control, 0); /* the guest decides */
+    guest = guest_sets_btf;
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL);
+    guest = NULL;
+    assert_int_equal(v->debug_regs.debugctl, DEBUGCTL_BTF);
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL);
+    assert_int_equal(given.save.debug_control, DEBUGCTL_BTF);
+    vcpu_raise_step(v); /* as the processor's own #DB does */
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL & ~(SVM_CLEAN_LBR | SVM_CLEAN_DR));
+    assert_int_equal(given.save.debug_control, 0);
+}
+
 /* HAXM-9: DR7 is only loaded for the guest where something is armed. */
 static void test_haxm9_dr7(void **state)
 {
@@ -294,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_clean_bits, setup),
         cmocka_unit_test_setup(test_dr4_clean_bit, setup),
         cmocka_unit_test_setup(test_dr6_while_trapped, setup),
+        cmocka_unit_test_setup(test_dr9_debugctl, setup),
         cmocka_unit_test_setup(test_haxm9_dr7, setup),
         cmocka_unit_test_setup(test_whpx1_intercepts, setup),
         cmocka_unit_test_setup(test_bp28_interrupts_held, setup),

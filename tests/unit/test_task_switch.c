@@ -302,6 +302,7 @@ static void test_bad_tss(void **state)
         descriptor(SEL_NEW, NEW, cases[i].limit, cases[i].attributes);
         struct hv_regs before = v->regs;
         raised(cases[i].vector, cases[i].selector & 0xfffc);
+        before.rflags |= RFLAGS_RF; /* for the fault's frame */
         assert_memory_equal(&before, &v->regs, sizeof(before));
         assert_int_equal(get(OLD + 32, 4), 0);
         assert_int_equal(type(SEL_OLD), TYPE_BUSY_TSS);

@@ -315,7 +315,7 @@ static void test_whpx6_step_into_handler(void **state)
     assert_int_equal(exit.kind, HV_EXIT_STEP);
     assert_int_equal(entries, 2);
     assert_int_equal(given[VMCS_ENTRY_EVENT], 0x80000b0e);
-    assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x202);
+    assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x10202);
     assert_int_equal(given[VMCS_GUEST_PENDING_DEBUG], 0);
     assert_int_equal(given[VMCS_GUEST_INTERRUPTIBILITY], 0);
     assert_int_equal(given[VMCS_EXCEPTION_BITMAP], 0);

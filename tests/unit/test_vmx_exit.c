@@ -28,6 +28,8 @@ static void test_bp2_debug_events(void **state)
     e = decode((struct vmx_raw_exit){.event = 0x80000301, .qualification = 0x6005});
     assert_int_equal(e.kind, HV_EXIT_DEBUG);
     assert_int_equal(e.debug.dr6, DR6_BS | DR6_BD | 5);
+    e = decode((struct vmx_raw_exit){.event = 0x80000301, .qualification = 0x10800});
+    assert_int_equal(e.debug.dr6, DR6_BLD | DR6_RTM);
     e = decode((struct vmx_raw_exit){.event = 0x80000501, .insn_length = 1});
     assert_int_equal(e.kind, HV_EXIT_ICEBP);
     assert_int_equal(e.insn_length, 1);

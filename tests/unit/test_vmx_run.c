@@ -212,7 +212,7 @@ static void guest_hits(void)
 static void guest_leaves_flags(void)
 {
     guest_hits();
-    ends(VMX_REASON_EVENT, DR6_BD | 0x1000f, 0); /* RTM has no part in DR6's causes */
+    ends(VMX_REASON_EVENT, DR6_BD | 0x1000f, 0);
 }
 
 /*
@@ -231,7 +231,7 @@ static void test_haxm7_cause(void **state)
     assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_B(0));
     guest = guest_leaves_flags;
     enter(RUN_STEP);
-    assert_int_equal(out.debug.dr6, DR6_BD | 0xf);
+    assert_int_equal(out.debug.dr6, DR6_RTM | DR6_BD | 0xf);
     assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_B(0));
 }
 
@@ -328,18 +328,28 @@ static void test_bp28_step(void **state)
     assert_int_equal(given[VMCS_GUEST_RFLAGS], 0x202);
 }
 
+static void guest_sets_btf(void)
+{
+    vmcs[VMCS_GUEST_DEBUGCTL] = DEBUGCTL_BTF;
+}
+
 /* DR-9: with DEBUGCTL.BTF, TF is no single-step trap, and BS must not be pending (the model looks).
  */
 static void test_dr9_branch_trap(void **state)
 {
     (void)state;
+    guest = guest_sets_btf;
     enter(RUN_FREE);
-    vmcs[VMCS_GUEST_DEBUGCTL] = DEBUGCTL_BTF;
+    assert_int_equal(v->debug_regs.debugctl, DEBUGCTL_BTF);
+    guest = NULL;
     v->regs.rflags = 0x302;
     v->interrupt_shadow = true;
     enter(RUN_FREE);
     assert_int_equal(given[VMCS_GUEST_PENDING_DEBUG], 0);
     assert_int_equal(given[VMCS_GUEST_DEBUGCTL], DEBUGCTL_BTF); /* the guest's, kept */
+    vcpu_raise_step(v);
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_GUEST_DEBUGCTL], 0); /* ends with #DB */
 }
 
 static void behind_sti(void)

@@ -1,0 +1,74 @@
+#include "core/step_soft.h"
+
+#include "arch/x86/registers.h"
+#include "core/debug_regs.h"
+#include "core/guest_memory.h"
+#include "core/segment.h"
+
+/* APM vol. 3, "STI": where IOPL allows it no other bit than IF has a say. */
+static bool set_interrupt_flag(struct vcpu *v)
+{
+    vcpu_need(v, REGS_CONTROL);
+    unsigned iopl = v->regs.rflags >> RFLAGS_IOPL_SHIFT & 3;
+
+    if ((v->regs.cr0 & CR0_PE) && vcpu_cpl(v) > iopl)
+        return false;
+    v->regs.rflags |= RFLAGS_IF;
+    return true;
+}
+
+static bool load_ss(struct vcpu *v, uint16_t selector)
+{
+    vcpu_need(v, REGS_CONTROL);
+    if (v->regs.rflags & RFLAGS_VM) {
+        segment_load_v86(v, SEG_SS, selector);
+        return true;
+    }
+    if (v->regs.cr0 & CR0_PE)
+        return segment_load(v, SEG_SS, selector, vcpu_cpl(v)) == 0;
+    vcpu_change(v, REGS_SEGMENTS);
+    v->regs.seg[SEG_SS].selector = selector;
+    v->regs.seg[SEG_SS].base = (uint64_t)selector << 4;
+    return true;
+}
+
+/* The stack's own checks are the processor's where they could fail. */
+static bool pop_ss(struct vcpu *v, const struct x86_insn *insn)
+{
+    enum { SP_MOST = 0xfff0 };
+    uint16_t selector;
+
+    vcpu_need(v, REGS_CONTROL | REGS_SEGMENTS);
+    bool wide = v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB;
+    uint64_t *rsp = &v->regs.gpr[GPR_RSP];
+    if ((vcpu_cpl(v) != 0 && (v->regs.cr0 & CR0_PG)) || (!wide && (uint16_t)*rsp > SP_MOST))
+        return false;
+    if (guest_linear_read(v, vcpu_linear_rsp(v), &selector, 2) != 2 || !load_ss(v, selector))
+        return false;
+    uint64_t up = *rsp + insn->operand_size; /* by the width of the stack it came from */
+    *rsp = wide ? (uint32_t)up : (*rsp & ~0xffffULL) | (uint16_t)up;
+    return true;
+}
+
+static bool execute(struct vcpu *v, const struct x86_insn *insn, enum step_class kind)
+{
+    if (kind == STEP_STI)
+        return set_interrupt_flag(v);
+    if (kind == STEP_MOV_SS && insn->opcode != 0x8e)
+        return pop_ss(v, insn);
+    return kind == STEP_MOV_SS && insn->mod == 3 && load_ss(v, (uint16_t)v->regs.gpr[insn->rm]);
+}
+
+bool step_soft(struct vcpu *v, const struct x86_insn *insn, enum step_class kind)
+{
+    bool shadow = kind == STEP_MOV_SS || !(v->regs.rflags & RFLAGS_IF);
+    bool tf = vcpu_owes_step(v, v->regs.rflags, false);
+
+    if (insn->lock || debug_regs_may_hit(v, vcpu_linear_rip(v)) || !execute(v, insn, kind))
+        return false;
+    vcpu_skip(v, insn->length);
+    v->interrupt_shadow = shadow;
+    if (tf && kind == STEP_STI) /* behind MOV SS it waits for the next instruction */
+        vcpu_raise_step(v);
+    return true;
+}
