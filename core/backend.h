@@ -23,6 +23,9 @@ struct hv_backend {
     /* A line for people: which optional features are used. Returns its length. */
     size_t (*describe)(char *text, size_t size);
 
+    /* enum hv_trap: what has no interception here. */
+    unsigned lacks;
+
     /* How this vendor's stage-2 entries look. */
     const struct stage2_format *stage2;
 
@@ -72,6 +75,9 @@ struct hv_backend {
 
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);
+
+    /* What core/policy.h watches has changed. All CPUs stand. */
+    void (*remap)(void);
 
     /* Writes a report of the raw state for people, by lines. */
     void (*dump)(struct vcpu *v, void (*line)(const char *text));

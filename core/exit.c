@@ -25,6 +25,7 @@ static const char *const names[HV_EXIT_KINDS] = {
     [HV_EXIT_TASK_SWITCH] = "task switch",
     [HV_EXIT_INVD] = "invd",
     [HV_EXIT_XSETBV] = "xsetbv",
+    [HV_EXIT_CR_WRITE] = "mov cr",
     [HV_EXIT_BAD_CR] = "bad control register",
     [HV_EXIT_INVALID] = "invalid state",
     [HV_EXIT_UNKNOWN] = "unknown",

@@ -32,9 +32,10 @@ enum hv_exit_kind {
     HV_EXIT_TASK_SWITCH, /* a hardware task switch, not done yet: task.* */
     HV_EXIT_INVD,
     HV_EXIT_XSETBV,
-    HV_EXIT_BAD_CR,  /* a MOV to CR with reserved bits: the guest is owed #GP */
-    HV_EXIT_INVALID, /* the processor refused the guest's state: raw.* */
-    HV_EXIT_UNKNOWN, /* not asked for: raw.* */
+    HV_EXIT_CR_WRITE, /* asked for: to CR cr.number, not done yet */
+    HV_EXIT_BAD_CR,   /* a MOV to CR with reserved bits: the guest is owed #GP */
+    HV_EXIT_INVALID,  /* the processor refused the guest's state: raw.* */
+    HV_EXIT_UNKNOWN,  /* not asked for: raw.* */
     HV_EXIT_KINDS
 };
 
@@ -63,6 +64,9 @@ struct hv_exit {
             bool in;
             bool string;
         } io;
+        struct {
+            uint8_t number;
+        } cr;
         struct {
             uint16_t selector; /* of the new TSS */
             enum hv_task_source source;

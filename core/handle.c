@@ -12,6 +12,13 @@
 #include "core/string_io.h"
 #include "core/task_switch.h"
 
+static core_catch_fn catch;
+
+void core_set_catch(core_catch_fn is_caught)
+{
+    catch = is_caught;
+}
+
 static enum core_result handle_cpuid(struct vcpu *v, const struct hv_exit *exit)
 {
     uint64_t *gpr = v->regs.gpr;
@@ -146,8 +153,33 @@ static enum core_result handle_stage2(struct vcpu *v, const struct hv_exit *exit
     return CORE_STAGE2;
 }
 
-static enum core_result handle_exception(struct vcpu *v, const struct hv_exit *exit)
+/* SDM vol. 3, "Interrupt 8 - Double Fault Exception (#DF)": the classes of exceptions. */
+static bool is_contributory(uint8_t vector)
 {
+    return vector == VECTOR_DE || (vector >= VECTOR_TS && vector <= VECTOR_GP) ||
+           vector == VECTOR_CP;
+}
+
+/* Does the second, raised in the delivery of the first, make the first worse? */
+static bool is_double(const struct hv_event *first, uint8_t second)
+{
+    if (first->type != HV_EVENT_EXCEPTION)
+        return false;
+    if (first->vector == VECTOR_PF || first->vector == VECTOR_DF)
+        return second == VECTOR_PF || is_contributory(second);
+    return is_contributory(first->vector) && is_contributory(second);
+}
+
+static enum core_result handle_exception(struct vcpu *v, struct hv_exit *exit)
+{
+    if (is_double(&v->event, exit->exception.vector)) {
+        if (v->event.vector == VECTOR_DF) {
+            *exit = (struct hv_exit){.kind = HV_EXIT_SHUTDOWN};
+            return CORE_UP;
+        }
+        vcpu_raise_error(v, VECTOR_DF, 0);
+        return CORE_RAISED;
+    }
     if (exit->exception.vector == VECTOR_PF) {
         vcpu_change(v, REGS_CONTROL);
         v->regs.cr2 = exit->exception.address;
@@ -158,8 +190,19 @@ static enum core_result handle_exception(struct vcpu *v, const struct hv_exit *e
     return CORE_RAISED;
 }
 
-static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
+/* What only debug has asked for, and it does not want this one. */
+static bool is_asked_by_debug(const struct vcpu *v, enum hv_exit_kind kind)
 {
+    if (kind == HV_EXIT_CR_WRITE)
+        return true;
+    return (kind == HV_EXIT_IO || kind == HV_EXIT_MSR_READ || kind == HV_EXIT_MSR_WRITE) &&
+           (v->traps & TRAP_WATCHED) && !v->passing;
+}
+
+static enum core_result handle(struct vcpu *v, struct hv_exit *exit)
+{
+    if (is_asked_by_debug(v, exit->kind))
+        return CORE_PASS;
     switch (exit->kind) {
     case HV_EXIT_NONE:
         return CORE_RETRY;
@@ -213,6 +256,7 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
     case HV_EXIT_FETCH:
     case HV_EXIT_STEP:
     case HV_EXIT_SHUTDOWN:
+    case HV_EXIT_CR_WRITE:
     case HV_EXIT_UNKNOWN:
     case HV_EXIT_KINDS:
         return CORE_UP;
@@ -220,8 +264,11 @@ static enum core_result handle(struct vcpu *v, const struct hv_exit *exit)
     return CORE_UP;
 }
 
-enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit)
+enum core_result core_handle(struct vcpu *v, struct hv_exit *exit)
 {
+    if (catch && !v->passing && catch (v, exit))
+        return CORE_UP;
+
     enum core_result result = handle(v, exit);
 
     if (exit->kind != HV_EXIT_INVALID)

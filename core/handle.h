@@ -9,9 +9,18 @@ enum core_result {
     CORE_DONE,   /* the instruction was carried out; v->event holds the #DB of the guest's own TF */
     CORE_RAISED, /* v->event holds an exception for it instead */
     CORE_STAGE2, /* a stage-2 fault that needs a step on a dummy page */
+    CORE_PASS,   /* trapped for debug alone: needs a step with v->passing */
     CORE_UP,     /* not core's: debug decides */
 };
 
-enum core_result core_handle(struct vcpu *v, const struct hv_exit *exit);
+/* *exit is changed where carrying it out ends in something else: a triple fault. */
+enum core_result core_handle(struct vcpu *v, struct hv_exit *exit);
+
+/*
+ * An exit of v that core is about to carry out. True: it comes up (CORE_UP) with nothing done, and
+ * v->passing is how it is carried out then. NULL, as at first: none does.
+ */
+typedef bool (*core_catch_fn)(struct vcpu *v, const struct hv_exit *exit);
+void core_set_catch(core_catch_fn is_caught);
 
 #endif

@@ -26,6 +26,27 @@ const struct msr_row *msr_policy_rows(unsigned *count)
     return msr_rows;
 }
 
+static struct {
+    const struct msr_row *msrs;
+    const struct port_row *ports;
+    unsigned msr_count, port_count;
+} watched;
+
+void policy_watch(const struct msr_row *msrs, unsigned msr_count, const struct port_row *ports,
+                  unsigned port_count)
+{
+    watched.msrs = msrs;
+    watched.msr_count = msr_count;
+    watched.ports = ports;
+    watched.port_count = port_count;
+}
+
+const struct msr_row *msr_policy_watched(unsigned *count)
+{
+    *count = watched.msr_count;
+    return watched.msrs;
+}
+
 /* The EFER bits this processor knows, without the hidden ones. APM vol. 2, "EFER". */
 static uint64_t efer_known(void)
 {
@@ -135,6 +156,14 @@ void io_policy_map(uint8_t *map)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
         if (io_policy_is_hidden((uint16_t)port) || a20_guard_wants((uint16_t)port))
+            map[port / 8] |= (uint8_t)HV_BIT(port % 8);
+    }
+}
+
+void io_policy_map_watched(uint8_t *map)
+{
+    for (unsigned i = 0; i < watched.port_count; i++) {
+        for (uint32_t port = watched.ports[i].first; port <= watched.ports[i].last; port++)
             map[port / 8] |= (uint8_t)HV_BIT(port % 8);
     }
 }

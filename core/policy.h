@@ -18,6 +18,19 @@ struct msr_row {
 /* The MSRs that exit; every other one that a bitmap reaches is passed through. */
 const struct msr_row *msr_policy_rows(unsigned *count);
 
+/* Ports first to last. */
+struct port_row {
+    uint16_t first, last;
+};
+
+/*
+ * MSRs and ports that exit besides under TRAP_WATCHED, from hv_backend->remap() on; the handlers
+ * below know nothing of them. Not copied.
+ */
+void policy_watch(const struct msr_row *msrs, unsigned msr_count, const struct port_row *ports,
+                  unsigned port_count);
+const struct msr_row *msr_policy_watched(unsigned *count);
+
 /*
  * RDMSR and WRMSR that exited (also those no bitmap reaches, which go to the processor). False: the
  * guest is owed #GP.
@@ -32,8 +45,12 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value);
 enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *reads);
 bool io_policy_is_hidden(uint16_t port);
 
-/* Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them. */
+/*
+ * Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them; and
+ * for those that are watched.
+ */
 void io_policy_map(uint8_t *map);
+void io_policy_map_watched(uint8_t *map);
 
 /*
  * IN or OUT of 1, 2 or 4 bytes that exited. What is not hidden of an access that straddles the edge

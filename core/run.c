@@ -85,6 +85,13 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
         case CORE_DONE:
         case CORE_RAISED:
             break;
+        case CORE_PASS:
+            v->passing = true;
+            bool ends = step_over(v, exit);
+            v->passing = false;
+            if (ends)
+                return;
+            break;
         case CORE_STAGE2:
             if (handle_fault(v, exit))
                 return;

@@ -26,6 +26,9 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
     case CORE_DONE:
         *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
         return true;
+    case CORE_PASS:
+        v->passing = true;
+        return false;
     case CORE_STAGE2:
         return !exec_views_open(v, exit) &&
                !mediate_begin(v, exit->stage2.address, exit->stage2.write);
@@ -37,6 +40,8 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
 
 void core_step(struct vcpu *v, struct hv_exit *exit)
 {
+    bool passing = v->passing;
+
     exec_views_begin_step(v);
     do {
         if (v->event.type != HV_EVENT_NONE)
@@ -44,6 +49,7 @@ void core_step(struct vcpu *v, struct hv_exit *exit)
         else
             hv_backend->step(v, exit);
     } while (!is_over(v, exit));
+    v->passing = passing;
     mediate_end(v, exit->kind == HV_EXIT_STEP);
     exec_views_finish_step(v);
 }

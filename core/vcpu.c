@@ -203,6 +203,26 @@ void vcpu_raise_step(struct vcpu *v)
     vcpu_raise(v, VECTOR_DB);
 }
 
+unsigned vcpu_traps(const struct vcpu *v, bool by_trap_flag)
+{
+    unsigned traps = v->passing ? v->traps & ~(unsigned)TRAP_SEEN : v->traps;
+
+    return traps | v->core_traps | (by_trap_flag ? TRAP_STEP : 0);
+}
+
+uint32_t vcpu_exceptions(const struct vcpu *v, unsigned traps)
+{
+    uint32_t exceptions = v->passing ? 0 : v->exceptions;
+
+    if (traps & TRAP_DEBUG)
+        exceptions |= HV_BIT(VECTOR_DB);
+    if (traps & TRAP_BREAKPOINT)
+        exceptions |= HV_BIT(VECTOR_BP);
+    if (traps & TRAP_STEP)
+        exceptions = UINT32_MAX;
+    return exceptions & ~(uint32_t)HV_BIT(VECTOR_NMI);
+}
+
 const char *vcpu_mode_name(struct vcpu *v)
 {
     vcpu_need(v, REGS_CONTROL | REGS_SEGMENTS);

@@ -117,6 +117,13 @@ enum hv_trap {
     TRAP_DR_READS = 1 << 2,   /* MOV from DR (MOV to DR always is) */
     TRAP_IRET = 1 << 3,
     TRAP_STEP = 1 << 4, /* all exceptions, INT n, INT1, HLT, MWAIT: for RUN_STEP */
+    /* What debug wants to see before it is carried out (core/handle.h); off while v->passing. */
+    TRAP_CR0_WRITES = 1 << 5, /* MOV, LMSW, CLTS; where the processor can, of the same value too */
+    TRAP_CR3_WRITES = 1 << 6,
+    TRAP_CR4_WRITES = 1 << 7,
+    TRAP_SOFT_INT = 1 << 8, /* INT n, where the processor can */
+    TRAP_WATCHED = 1 << 9,  /* the MSRs and ports of policy_watch() */
+    TRAP_SEEN = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT | TRAP_WATCHED,
 };
 
 struct vcpu {
@@ -136,6 +143,8 @@ struct vcpu {
 
     unsigned traps;      /* enum hv_trap, as debug wants them */
     unsigned core_traps; /* and as core does */
+    uint32_t exceptions; /* bit n: exception n, as debug wants to see them; off while passing */
+    bool passing;        /* debug has seen the instruction at RIP: it is carried out */
 
     bool refused; /* the last exit was a refused state, see handle.c */
 
@@ -196,6 +205,10 @@ void vcpu_raise_soft(struct vcpu *v, uint8_t vector, uint8_t length);
 bool vcpu_owes_step(const struct vcpu *v, uint64_t rflags, bool branched);
 /* That #DB. */
 void vcpu_raise_step(struct vcpu *v);
+
+/* What is trapped now in a run of this mode: enum hv_trap, and bit n for exception n. */
+unsigned vcpu_traps(const struct vcpu *v, bool by_trap_flag);
+uint32_t vcpu_exceptions(const struct vcpu *v, unsigned traps);
 
 /* A word for people: "real mode", "64-bit" ... */
 const char *vcpu_mode_name(struct vcpu *v);

@@ -4,17 +4,31 @@
 #include "core/debug_regs.h"
 #include "core/machine.h"
 #include "debug/breakpoints.h"
+#include "debug/catch.h"
 #include "debug/state.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
+
+/* Not carried out yet, unless the user was told of it. */
+static bool judge_caught(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
+{
+    if (v->passing || !catch_find(v, exit))
+        return false;
+    event->kind = EVENT_CATCH;
+    event->seen = *exit;
+    return true;
+}
 
 static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
 {
     unsigned hits = debug_regs_user_hits(v, exit->debug.dr6);
     uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
 
-    if (guests || !hits)
+    if (guests || !hits) {
         debug_regs_raise(v, guests);
+        if (judge_caught(v, exit, event)) /* a trap cannot be had again: it waits in v->event */
+            return true;
+    }
     event->kind = hits ? EVENT_WATCH : EVENT_NONE;
     event->hits = hits;
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
@@ -35,9 +49,16 @@ void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
     vcpu_raise_soft(v, VECTOR_BP, exit->insn_length ? exit->insn_length : 1);
 }
 
+bool judge_sees(struct vcpu *v, const struct hv_exit *exit)
+{
+    return catch_find(v, exit) || (exit->kind == HV_EXIT_CR_WRITE && catch_of_phase(~0U));
+}
+
 static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
 {
     if (!breakpoints_at(v, vcpu_linear_rip(v))) {
+        if (judge_caught(v, exit, event))
+            return true;
         judge_raise_breakpoint(v, exit);
         return false;
     }
@@ -55,12 +76,23 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
         return judge_step(v, exit, event);
     case HV_EXIT_BREAKPOINT:
         return judge_breakpoint(v, exit, event);
-    case HV_EXIT_ICEBP: /* a trap: the handler returns behind it, and DR6 stays */
+    case HV_EXIT_ICEBP:
+        if (judge_caught(v, exit, event))
+            return true;
+        /* A trap: the handler returns behind it, and DR6 stays. */
         vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
         vcpu_raise(v, VECTOR_DB);
         return false;
     case HV_EXIT_INIT: /* is noted */
         return false;
+    case HV_EXIT_CPUID:
+    case HV_EXIT_MSR_READ:
+    case HV_EXIT_MSR_WRITE:
+    case HV_EXIT_IO:
+    case HV_EXIT_CR_WRITE:
+    case HV_EXIT_SOFT_INT:
+    case HV_EXIT_EXCEPTION:
+        return judge_caught(v, exit, event);
     case HV_EXIT_SHUTDOWN:
     case HV_EXIT_STAGE2:
     case HV_EXIT_INVALID:
@@ -69,12 +101,6 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
         return true;
     case HV_EXIT_NONE:
     case HV_EXIT_NMI:
-    case HV_EXIT_SOFT_INT:
-    case HV_EXIT_EXCEPTION:
-    case HV_EXIT_CPUID:
-    case HV_EXIT_MSR_READ:
-    case HV_EXIT_MSR_WRITE:
-    case HV_EXIT_IO:
     case HV_EXIT_HLT:
     case HV_EXIT_MWAIT:
     case HV_EXIT_DR:
@@ -127,6 +153,12 @@ static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool 
         if (hits)
             *stop = watch_stop(hits, debug_thread(v));
         return hits || (event->kind == EVENT_STEP && !old);
+    case EVENT_CATCH:
+    case EVENT_PHASE:
+        /* In a step gdb would take SIGTRAP for the step's end, and go on if it wants more. */
+        if (debug.cpus[v->number].action == GDB_STEP)
+            stop->signal = GDB_SIGINT;
+        return event->kind == EVENT_PHASE || !old;
     case EVENT_START:
         return true;
     case EVENT_DEATH:

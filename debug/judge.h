@@ -13,6 +13,8 @@ enum debug_event_kind {
     EVENT_STEP,       /* a step is done */
     EVENT_BREAKPOINT, /* in front of a software breakpoint of ours */
     EVENT_WATCH,      /* hits: a bit for each of the user's debug registers */
+    EVENT_CATCH,      /* in front of something that is caught: seen */
+    EVENT_PHASE,      /* the first instruction in phases that are waited for: hits */
     EVENT_START,      /* the CPU was started by the guest, and the user asked for that */
     EVENT_DEATH,      /* something that no guest comes back from: exit */
 };
@@ -27,6 +29,7 @@ struct debug_event {
     uint64_t heard;   /* how many stops the user had heard of when this came */
     gva_t watched[4]; /* EVENT_WATCH: the addresses of the hits */
     enum hv_exit_kind exit;
+    struct hv_exit seen; /* EVENT_CATCH */
 };
 
 /*
@@ -34,6 +37,9 @@ struct debug_event {
  * (raised in v). False: there is nothing to tell, v goes on.
  */
 bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event);
+
+/* For core_set_catch(): does the user want to see this exit before it is carried out? */
+bool judge_sees(struct vcpu *v, const struct hv_exit *exit);
 
 /* v stands in front of our INT3, and of one of the guest's own under it: that is delivered. */
 void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit);

@@ -21,6 +21,7 @@ static const struct command {
     {"idt", "[N|N-M]", "interrupt gates, or real mode's vectors", monitor_idt},
     {"gdt", "", "segment descriptors", monitor_gdt},
     {"tss", "", "stacks of the task state segment", monitor_tss},
+    {"catch", "[WHAT]", "stop in front of what the processor does", monitor_catch},
     {"mmio", "[on|off]", "let memory commands touch devices (default: off)", monitor_mmio},
     {"log", "", "gdbvisor's own messages", monitor_log},
     {"arch", "[auto|i8086|i386|x86-64]", "the registers that gdb is told of", monitor_arch},

@@ -40,7 +40,7 @@ bool monitor_at_end(const char *rest);
  */
 typedef bool monitor_command_fn(const char *rest);
 
-monitor_command_fn monitor_regs, monitor_exits;
+monitor_command_fn monitor_regs, monitor_exits, monitor_catch;
 monitor_command_fn monitor_pt, monitor_idt, monitor_gdt, monitor_tss;
 monitor_command_fn monitor_uart, monitor_baud;
 monitor_command_fn monitor_arch, monitor_log, monitor_mmio, monitor_reset, monitor_stop,

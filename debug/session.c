@@ -12,6 +12,7 @@
 #include "core/run.h"
 #include "core/step.h"
 #include "debug/breakpoints.h"
+#include "debug/catch.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -49,16 +50,38 @@ static void note_interrupt(const struct vcpu *v)
     event->asked = debug.heard;
 }
 
+static void say(const char *text)
+{
+    gdbstub_console(&debug.stub, text, strlen(text));
+    gdbstub_console(&debug.stub, "\n", 1);
+}
+
 /* On the console; for gdb; and in plain text on the line when no gdb is there to hide it. */
 static void report_line(const char *text)
 {
     log_print("%s", text);
     if (debug.attached) {
-        gdbstub_console(&debug.stub, text, strlen(text));
-        gdbstub_console(&debug.stub, "\n", 1);
+        say(text);
     } else if (link()) {
         link()->put(text, strlen(text));
         link()->put("\r\n", 2);
+    }
+}
+
+/* What was caught, on gdb's console. A catch of a phase is used up. */
+static void report_catch(struct vcpu *v, const struct debug_event *event)
+{
+    const struct catch *c =
+        event->kind == EVENT_PHASE ? catch_of_phase(event->hits) : catch_find(v, &event->seen);
+    char text[128];
+
+    if (!c)
+        return;
+    catch_say(v, c, &event->seen, text, sizeof(text));
+    say(text);
+    if (c->kind == CATCH_PHASE) {
+        catch_remove(c->number);
+        debug_update_traps();
     }
 }
 
@@ -115,15 +138,15 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
         v->regs.rflags |= RFLAGS_RF;
     if (off) {
         step_off(v, rip, alone, exit);
-        if (!stepping && exit->kind == HV_EXIT_STEP)
-            exit->kind = exit->debug.dr6 ? HV_EXIT_DEBUG : HV_EXIT_NONE;
     } else if (stepping && ready && !leaving && breakpoints_hidden_at(v, rip)) {
         *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
-    } else if (stepping) {
+    } else if (stepping || v->passing) {
         core_step(v, exit);
     } else {
         core_run(v, exit);
     }
+    if (!stepping && exit->kind == HV_EXIT_STEP)
+        exit->kind = exit->debug.dr6 ? HV_EXIT_DEBUG : HV_EXIT_NONE;
     if (leaving && exit->kind == HV_EXIT_NMI && vcpu_linear_rip(v) == rip)
         v->regs.rflags = (v->regs.rflags & ~RFLAGS_RF) | own_rf; /* ours does not show */
     return true;
@@ -139,6 +162,38 @@ static bool is_amid_range(struct vcpu *v)
            rip < cpu->range_end;
 }
 
+/* An exit that came up from core. */
+static void take_exit(struct vcpu *v, const struct hv_exit *exit)
+{
+    if (exit->kind == HV_EXIT_NMI)
+        line_sort_nmi(v, true);
+    else if (exit->kind != HV_EXIT_NONE && judge_exit(v, exit, &cpu_of(v)->event) &&
+             is_amid_range(v))
+        note(v, EVENT_NONE);
+}
+
+/* v comes to what the user was told of, and does it. */
+static void run_caught(struct vcpu *v)
+{
+    struct debug_cpu *cpu = cpu_of(v);
+    gva_t rip = vcpu_linear_rip(v);
+    unsigned before = catch_phases(v);
+    struct hv_exit exit;
+
+    v->passing = true;
+    bool ran = run_once(v, true, &exit);
+    if (ran)
+        take_exit(v, &exit);
+    v->passing = false;
+    /* A string instruction is caught once. */
+    cpu->leaving = !ran || exit.kind == HV_EXIT_NMI || vcpu_linear_rip(v) == rip;
+    unsigned begun = catch_phases(v) & ~before;
+    if (catch_of_phase(begun)) {
+        note(v, EVENT_PHASE);
+        cpu->event.hits = begun;
+    }
+}
+
 static void run(struct vcpu *v)
 {
     struct debug_cpu *cpu = cpu_of(v);
@@ -146,14 +201,20 @@ static void run(struct vcpu *v)
 
     line_open(v);
     cpu->leaving = cpu->leaving && vcpu_linear_rip(v) == cpu->stopped_at;
+    if (cpu->leaving && cpu->caught) {
+        run_caught(v);
+        return;
+    }
     if (!run_once(v, cpu->leaving, &exit))
         return;
     /* Anything but an NMI has moved it on, if only to come back. */
     cpu->leaving = cpu->leaving && exit.kind == HV_EXIT_NMI;
-    if (exit.kind == HV_EXIT_NMI)
-        line_sort_nmi(v, true);
-    else if (exit.kind != HV_EXIT_NONE && judge_exit(v, &exit, &cpu->event) && is_amid_range(v))
-        note(v, EVENT_NONE);
+    take_exit(v, &exit);
+    if (exit.kind == HV_EXIT_CR_WRITE && cpu->event.kind == EVENT_NONE) {
+        /* A phase may begin with it. */
+        cpu->leaving = cpu->caught = true;
+        cpu->stopped_at = vcpu_linear_rip(v);
+    }
 }
 
 /* All CPUs stand: the stub talks until it lets them go. */
@@ -188,6 +249,9 @@ static void tell(struct vcpu *v)
         debug.heard++;
         cpu->leaving = true;
         cpu->stopped_at = vcpu_linear_rip(v);
+        cpu->caught = event.kind == EVENT_CATCH;
+        if (cpu->caught || event.kind == EVENT_PHASE)
+            report_catch(v, &event);
         if (event.kind == EVENT_DEATH)
             report_death(v, event.exit);
         if (!link())

@@ -15,7 +15,8 @@ struct debug_cpu {
     gva_t range_start, range_end; /* GDB_STEP: steps that end in there are not told */
     struct debug_event event;     /* to be told */
     bool leaving;                 /* the user was told of a stop, and it has not moved since, */
-    gva_t stopped_at;             /* from here */
+    gva_t stopped_at;             /* from here; */
+    bool caught;                  /* told of what it is about to do there, which it does now */
 };
 
 /* Belongs to who holds all CPUs (core/park.h). */

@@ -1,7 +1,9 @@
 #include "core/guest_memory.h"
+#include "core/handle.h"
 #include "core/ipi.h"
 #include "core/machine.h"
 #include "debug/breakpoints.h"
+#include "debug/catch.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -70,7 +72,12 @@ static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t 
 
 void debug_update_traps(void)
 {
-    unsigned traps = 0;
+    unsigned traps = catch_traps();
+    bool sees = false;
+
+    for (unsigned i = 0; i < CATCHES; i++)
+        sees = sees || catch_at(i);
+    core_set_catch(sees ? judge_sees : NULL);
 
     if (breakpoints_count())
         traps |= TRAP_BREAKPOINT;
@@ -79,6 +86,7 @@ void debug_update_traps(void)
     for (unsigned i = 0; i < vcpu_count(); i++) {
         struct vcpu *v = vcpu_get(i);
         v->traps = traps;
+        v->exceptions = catch_exceptions();
         debug_regs_update(v);
     }
 }
@@ -115,6 +123,7 @@ void debug_remove_all(void)
 {
     breakpoints_remove_all();
     watch_remove_all();
+    catch_remove_all();
     debug_update_traps();
 }
 

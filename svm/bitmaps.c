@@ -1,29 +1,36 @@
 #include "svm/bitmaps.h"
 
+#include "hv/compiler.h"
 #include "lib/string.h"
 
-/* The map's offset of an MSR in bits, -1 when it has none. */
-static int64_t msr_bit(uint32_t msr)
-{
-    static const uint32_t first[] = {0x00000000, 0xc0000000, 0xc0010000};
+enum { RANGE = 0x2000, RANGE_BYTES = 0x800 };
 
-    for (unsigned i = 0; i < 3; i++) {
-        if (msr >= first[i] && msr - first[i] < 0x2000)
-            return (int64_t)i * 0x800 * 8 + (int64_t)(msr - first[i]) * 2;
+/* Two bits for each MSR of the range whose number `nth` is and that begins with `start`. */
+static void add_row(uint8_t *map, unsigned nth, uint32_t start, const struct msr_row *row)
+{
+    uint64_t first = HV_MAX(row->first, start);
+    uint64_t last = HV_MIN((uint64_t)row->last, (uint64_t)start + RANGE - 1);
+
+    for (uint64_t msr = first; msr <= last; msr++) {
+        uint64_t bit = (msr - start) * 2;
+        map[nth * RANGE_BYTES + bit / 8] |= (uint8_t)(row->traps << (bit % 8));
     }
-    return -1;
+}
+
+void svm_msrpm_add(uint8_t *map, const struct msr_row *rows, unsigned count)
+{
+    static const uint32_t starts[] = {0x00000000, 0xc0000000, 0xc0010000};
+
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned nth = 0; nth < HV_ARRAY_SIZE(starts); nth++)
+            add_row(map, nth, starts[nth], &rows[i]);
+    }
 }
 
 void svm_msrpm_build(uint8_t *map, const struct msr_row *rows, unsigned count)
 {
     memset(map, 0, SVM_MSRPM_SIZE);
-    for (unsigned i = 0; i < count; i++) {
-        for (uint32_t msr = rows[i].first; msr <= rows[i].last; msr++) {
-            int64_t bit = msr_bit(msr);
-            if (bit >= 0)
-                map[bit / 8] |= (uint8_t)(rows[i].traps << (bit % 8));
-        }
-    }
+    svm_msrpm_add(map, rows, count);
 }
 
 void svm_iopm_build(uint8_t *map)

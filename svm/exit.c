@@ -130,7 +130,10 @@ void svm_exit_decode(const struct vmcb *vmcb, int opcode, struct hv_exit *exit)
     uint64_t code = vmcb->control.exit_code;
 
     *exit = (struct hv_exit){.kind = HV_EXIT_NONE};
-    if (code >= SVM_EXIT_DR_READ && code < SVM_EXIT_EXCEPTION) {
+    if (code >= SVM_EXIT_CR_WRITE && code < SVM_EXIT_DR_READ) {
+        exit->kind = HV_EXIT_CR_WRITE;
+        exit->cr.number = (uint8_t)(code - SVM_EXIT_CR_WRITE);
+    } else if (code >= SVM_EXIT_DR_READ && code < SVM_EXIT_EXCEPTION) {
         exit->kind = HV_EXIT_DR;
     } else if (code >= SVM_EXIT_EXCEPTION && code < SVM_EXIT_EXCEPTION + 32) {
         decode_exception(vmcb, (uint8_t)(code - SVM_EXIT_EXCEPTION), exit);

@@ -28,8 +28,9 @@ struct svm_cpu {
 } HV_ALIGNED(4096);
 
 static struct svm_cpu cpus[HV_MAX_CPUS];
-static uint8_t msrpm[SVM_MSRPM_SIZE] HV_ALIGNED(4096);
-static uint8_t iopm[SVM_IOPM_SIZE] HV_ALIGNED(4096);
+enum { POLICY, WATCHED, MAPS }; /* what core traps; and what debug watches besides */
+static uint8_t msrpm[MAPS][SVM_MSRPM_SIZE] HV_ALIGNED(4096);
+static uint8_t iopm[MAPS][SVM_IOPM_SIZE] HV_ALIGNED(4096);
 static struct svm_features features;
 
 /* Nested paging takes the format of the host's own tables: P, RW, US; PS; NX. */
@@ -56,27 +57,42 @@ static size_t svm_describe(char *text, size_t size)
     return svm_features_text(&features, text, size);
 }
 
+static void build_maps(unsigned map)
+{
+    unsigned count;
+    const struct msr_row *rows = msr_policy_rows(&count);
+
+    svm_msrpm_build(msrpm[map], rows, count);
+    svm_iopm_build(iopm[map]);
+}
+
 static void svm_cpu_on(struct vcpu *v)
 {
     struct svm_cpu *cpu = &cpus[v->number];
-    unsigned count;
-    const struct msr_row *rows = msr_policy_rows(&count);
 
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, (hpa_t)cpu->host_save);
     clgi();
     vmsave((hpa_t)&cpu->host_vmcb);
 
-    svm_msrpm_build(msrpm, rows, count);
-    svm_iopm_build(iopm);
+    build_maps(POLICY);
     cpuid_policy_hide(hidden, HV_ARRAY_SIZE(hidden));
-    struct vmcb_control *c = &cpu->vmcb.control;
-    c->iopm_base = (hpa_t)iopm;
-    c->msrpm_base = (hpa_t)msrpm;
-    c->nested_control = 1;
-    c->lbr_control = features.lbr;
+    cpu->vmcb.control.nested_control = 1;
+    cpu->vmcb.control.lbr_control = features.lbr;
     cpu->vmcb.save.pat = rdmsr(MSR_PAT);
     cpu->stale_asids = ASIDS;
+}
+
+static void svm_remap(void)
+{
+    unsigned count;
+    const struct msr_row *rows = msr_policy_watched(&count);
+
+    build_maps(WATCHED);
+    svm_msrpm_add(msrpm[WATCHED], rows, count);
+    io_policy_map_watched(iopm[WATCHED]);
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        cpus[i].vmcb.control.clean &= ~(uint32_t)SVM_CLEAN_IOPM;
 }
 
 static void svm_cpu_off(struct vcpu *v)
@@ -97,12 +113,25 @@ static void svm_reset(struct vcpu *v)
     v->changed = REGS_ALL;
 }
 
+static void set_maps(struct vmcb_control *c, unsigned map)
+{
+    if (c->iopm_base == (hpa_t)iopm[map])
+        return;
+    c->iopm_base = (hpa_t)iopm[map];
+    c->msrpm_base = (hpa_t)msrpm[map];
+    c->clean &= ~(uint32_t)SVM_CLEAN_IOPM;
+}
+
 /* Always: NMIs are how we get in; SVM is not there for the guest; a triple fault is a stop. */
 static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
 {
     struct vmcb_control old = vmcb->control;
     struct vmcb_control *c = &vmcb->control;
-    unsigned traps = v->traps | v->core_traps | (mode == RUN_STEP ? TRAP_STEP | TRAP_DR_READS : 0);
+    unsigned traps = vcpu_traps(v, mode == RUN_STEP);
+
+    if (mode == RUN_STEP)
+        traps |= TRAP_DR_READS;
+    set_maps(c, traps & TRAP_WATCHED ? WATCHED : POLICY);
 
     c->intercept3 = SVM_INTERCEPT_NMI | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA |
                     SVM_INTERCEPT_INVD | SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |
@@ -110,21 +139,19 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
     c->intercept4 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL | SVM_INTERCEPT_VMLOAD |
                     SVM_INTERCEPT_VMSAVE | SVM_INTERCEPT_STGI | SVM_INTERCEPT_CLGI |
                     SVM_INTERCEPT_SKINIT;
-    c->exceptions = 0;
+    c->exceptions = vcpu_exceptions(v, traps);
+    c->cr_writes = (uint16_t)(traps & TRAP_CR0_WRITES ? HV_BIT(0) : 0) |
+                   (uint16_t)(traps & TRAP_CR3_WRITES ? HV_BIT(3) : 0) |
+                   (uint16_t)(traps & TRAP_CR4_WRITES ? HV_BIT(4) : 0);
     c->dr_writes = 0xffff;
     c->dr_reads = traps & TRAP_DR_READS ? 0xffff : 0;
-    if (traps & TRAP_DEBUG) {
-        c->exceptions |= HV_BIT(VECTOR_DB);
-        c->intercept4 |= SVM_INTERCEPT_ICEBP; /* INT1's #DB is the guest's */
-    }
-    if (traps & TRAP_BREAKPOINT) {
-        c->exceptions |= HV_BIT(VECTOR_BP);
-        c->intercept3 |= SVM_INTERCEPT_INTN; /* some processors report INT3 only so */
-    }
+    if (traps & TRAP_DEBUG)
+        c->intercept4 |= SVM_INTERCEPT_ICEBP;      /* INT1's #DB is the guest's */
+    if (traps & (TRAP_BREAKPOINT | TRAP_SOFT_INT)) /* some processors report INT3 only so */
+        c->intercept3 |= SVM_INTERCEPT_INTN;
     if (traps & TRAP_IRET)
         c->intercept3 |= SVM_INTERCEPT_IRET;
     if (traps & TRAP_STEP) {
-        c->exceptions = ~(uint32_t)HV_BIT(VECTOR_NMI);
         /* A task switch would keep our TF in the old task, and end it in the new one. */
         c->intercept3 |= SVM_INTERCEPT_INTN | SVM_INTERCEPT_HLT | SVM_INTERCEPT_TASK_SWITCH;
         c->intercept4 |= SVM_INTERCEPT_ICEBP | SVM_INTERCEPT_MWAIT;
@@ -363,5 +390,6 @@ const struct hv_backend svm_backend = {
     .take_nmi = svm_take_nmi,
     .wait = svm_wait,
     .flush = svm_flush,
+    .remap = svm_remap,
     .dump = svm_dump,
 };

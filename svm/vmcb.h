@@ -71,6 +71,7 @@ enum svm_event_type {
 
 /* Exit codes: appendix "SVM Intercept Exit Codes". */
 enum svm_exit_code {
+    SVM_EXIT_CR_WRITE = 0x10,
     SVM_EXIT_DR_READ = 0x20,
     SVM_EXIT_DR_WRITE = 0x30,
     SVM_EXIT_EXCEPTION = 0x40,

@@ -1,18 +1,34 @@
 #include "vmx/bitmaps.h"
 
 #include "arch/x86/registers.h"
+#include "hv/compiler.h"
 #include "lib/string.h"
 
-enum { RANGE = 0x2000, WRITES = 2048 };
+enum { RANGE = 0x2000 };
 
-/* The map's offset of an MSR's read bit in bits, -1 when it has none. */
-static int64_t msr_bit(uint32_t msr)
+/* A bit for each MSR of the range that begins with `start`, from that bit of the map on. */
+static void add_range(uint8_t *map, uint32_t start, const struct msr_row *row)
 {
-    if (msr < RANGE)
-        return msr;
-    if (msr >= 0xc0000000 && msr - 0xc0000000 < RANGE)
-        return RANGE + (int64_t)(msr - 0xc0000000);
-    return -1;
+    uint64_t first = HV_MAX(row->first, start);
+    uint64_t last = HV_MIN((uint64_t)row->last, (uint64_t)start + RANGE - 1);
+
+    for (uint64_t msr = first; msr <= last; msr++)
+        map[(msr - start) / 8] |= (uint8_t)HV_BIT((msr - start) % 8);
+}
+
+static void add_row(uint8_t *map, const struct msr_row *row)
+{
+    enum { LOW = 0, HIGH = RANGE / 8, WRITES = 2048 };
+    static const uint32_t high = 0xc0000000;
+
+    if (row->traps & MSR_TRAP_READ) {
+        add_range(map + LOW, 0, row);
+        add_range(map + HIGH, high, row);
+    }
+    if (row->traps & MSR_TRAP_WRITE) {
+        add_range(map + WRITES + LOW, 0, row);
+        add_range(map + WRITES + HIGH, high, row);
+    }
 }
 
 /* Entries and exits switch EFER, and it has no bit that shows VMX: all of it is the guest's. */
@@ -25,18 +41,15 @@ void vmx_msr_bitmap_build(uint8_t *map, const struct msr_row *rows, unsigned cou
 {
     memset(map, 0, VMX_MSR_BITMAP_SIZE);
     for (unsigned i = 0; i < count; i++) {
-        if (is_switched(&rows[i]))
-            continue;
-        for (uint32_t msr = rows[i].first; msr <= rows[i].last; msr++) {
-            int64_t bit = msr_bit(msr);
-            if (bit < 0)
-                continue;
-            if (rows[i].traps & MSR_TRAP_READ)
-                map[bit / 8] |= (uint8_t)(1 << (bit % 8));
-            if (rows[i].traps & MSR_TRAP_WRITE)
-                map[WRITES + bit / 8] |= (uint8_t)(1 << (bit % 8));
-        }
+        if (!is_switched(&rows[i]))
+            add_row(map, &rows[i]);
     }
+}
+
+void vmx_msr_bitmap_add(uint8_t *map, const struct msr_row *rows, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        add_row(map, &rows[i]);
 }
 
 void vmx_io_bitmap_build(uint8_t *map)

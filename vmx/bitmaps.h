@@ -15,6 +15,9 @@ enum { VMX_MSR_BITMAP_SIZE = 4096, VMX_IO_BITMAP_SIZE = 8192 };
  */
 void vmx_msr_bitmap_build(uint8_t *map, const struct msr_row *rows, unsigned count);
 
+/* All of these rows, EFER's too, besides what is in the map. */
+void vmx_msr_bitmap_add(uint8_t *map, const struct msr_row *rows, unsigned count);
+
 /* Both bitmaps, A and B, one behind the other: bits set for the ports that are hidden. */
 void vmx_io_bitmap_build(uint8_t *map);
 

@@ -28,6 +28,7 @@ static const struct need {
     {CPU, TIMES, VMX_CPU_HLT, "this processor's VT-x has no HLT exiting."},
     {CPU, TIMES, VMX_CPU_MWAIT, "this processor's VT-x has no MWAIT exiting."},
     {CPU, TIMES, VMX_CPU_NMI_WINDOW, "this processor's VT-x has no NMI-window exiting."},
+    {CPU, TIMES, VMX_CPU_CR3_LOAD, "this processor's VT-x has no CR3-load exiting."},
     {CPU, MAY_TIMES, VMX_CPU_MTF, NULL},
     {CPU, NEVER, VMX_CPU_CR3_LOAD | VMX_CPU_CR3_STORE | VMX_CPU_CR8_LOAD | VMX_CPU_CR8_STORE,
      "this processor's VT-x cannot leave CR3 and CR8 to the guest."},

@@ -25,6 +25,7 @@
 #include "vmx/setup.h"
 #include "vmx/shadow.h"
 #include "vmx/state.h"
+#include "vmx/traps.h"
 #include "vmx/vmcs.h"
 
 enum { REGION = 4096 };
@@ -45,6 +46,7 @@ struct vmx_cpu {
     bool launched;
     bool stale;    /* EPT translations are out of date */
     bool stepping; /* under the monitor trap flag */
+    unsigned seen; /* what of TRAP_SEEN the VMCS traps */
 } HV_ALIGNED(REGION);
 
 static struct vmx_cpu cpus[HV_MAX_CPUS];
@@ -105,6 +107,7 @@ static void try_mtf(const struct vcpu *v, struct vmx_cpu *cpu)
     vmclear((hpa_t)cpu->vmcs);
     load_vmcs(v);
     vmx_setup_write(v, &controls, &owned);
+    cpu->seen = 0;
 }
 
 static bool vmx_init_exits(void)
@@ -169,29 +172,6 @@ static void vmx_reset(struct vcpu *v)
     v->changed = REGS_ALL;
 }
 
-static void write_traps(const struct vcpu *v, enum hv_run_mode mode)
-{
-    bool by_mtf = cpus[v->number].stepping, by_trap = mode == RUN_STEP && !by_mtf;
-    unsigned traps = v->traps | v->core_traps | (by_trap ? TRAP_STEP : 0);
-    uint32_t cpu = controls.cpu, exceptions = 0;
-
-    if (traps & TRAP_DEBUG)
-        exceptions |= HV_BIT(VECTOR_DB);
-    if (traps & TRAP_BREAKPOINT)
-        exceptions |= HV_BIT(VECTOR_BP);
-    if (traps & TRAP_STEP)
-        exceptions = ~(uint32_t)HV_BIT(VECTOR_NMI);
-    if ((traps & TRAP_STEP) || by_mtf)
-        cpu |= VMX_CPU_HLT | VMX_CPU_MWAIT;
-    if (by_mtf)
-        cpu |= VMX_CPU_MTF;
-    if (v->nmi_pending && v->nmi_blocked)
-        cpu |= VMX_CPU_NMI_WINDOW;
-    vmwrite(VMCS_EXCEPTION_BITMAP, exceptions);
-    vmwrite(VMCS_CPU_CONTROLS, cpu);
-    vmwrite(VMCS_PIN_CONTROLS, controls.pin | (mode == RUN_TO_FETCH ? VMX_PIN_EXTERNAL : 0));
-}
-
 static bool debug_is_trapped(const struct vcpu *v, enum hv_run_mode mode)
 {
     return (mode == RUN_STEP && !cpus[v->number].stepping) || (v->traps & TRAP_DEBUG);
@@ -247,7 +227,7 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
     vmwrite(VMCS_GUEST_PENDING_DEBUG, s.pending_debug);
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
     vmwrite(VMCS_EPT_POINTER, ept_pointer(v->number, mode));
-    write_traps(v, mode);
+    vmx_traps_write(&controls, &owned, v, mode, cpu->stepping, &cpu->seen);
     load_debug_regs(v, mode, cpu);
     load_event(v);
     if (cpu->stale)
@@ -343,6 +323,8 @@ static void finish_exit(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *e
     read_exit(&cpu->last);
     reason = cpu->last.raw.reason & VMX_REASON_MASK;
     vmx_exit_decode(&cpu->last.raw, exit);
+    if (reason == VMX_REASON_CR)
+        vmx_traps_saw_cr(cpu->seen, cpu->last.raw.qualification, exit);
     if (exit->kind == HV_EXIT_INVALID)
         return; /* it did not run: all is as it was written */
     store_guest(v, mode, exit);
@@ -458,6 +440,7 @@ const struct hv_backend vmx_backend = {
     .maker = vmx_features_maker,
     .present = vmx_present,
     .describe = vmx_describe,
+    .lacks = TRAP_SOFT_INT,
     .stage2 = &ept_format,
     .gib_pages = vmx_features_gib_pages,
     .init_exits = vmx_init_exits,
@@ -470,5 +453,6 @@ const struct hv_backend vmx_backend = {
     .take_nmi = vmx_take_nmi,
     .wait = vmx_wait,
     .flush = vmx_flush,
+    .remap = vmx_maps_watch,
     .dump = vmx_dump,
 };

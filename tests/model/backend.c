@@ -10,7 +10,7 @@
 #include "tests/model/memory.h"
 
 struct model_record model_records[MODEL_RECORDS];
-unsigned model_entries, model_flushes, model_nmis;
+unsigned model_entries, model_flushes, model_nmis, model_remaps;
 bool model_shadow_after;
 struct hv_regs model_processor;
 void (*model_script_end)(void);
@@ -51,7 +51,9 @@ static void record(const struct vcpu *v, enum hv_run_mode mode)
                                .rip = v->regs.rip,
                                .rflags = v->regs.rflags,
                                .event = v->event,
-                               .traps = v->traps | v->core_traps,
+                               .traps = vcpu_traps(v, false),
+                               .exceptions = vcpu_exceptions(v, vcpu_traps(v, false)),
+                               .passing = v->passing,
                                .live_dr7 = v->live_dr7,
                                .debugctl = v->debug_regs.debugctl,
                                .interrupt_shadow = v->interrupt_shadow};
@@ -104,6 +106,11 @@ static void model_take_nmi(void)
     model_nmis++;
 }
 
+static void model_remap(void)
+{
+    model_remaps++;
+}
+
 static void model_dump(struct vcpu *v, void (*line)(const char *text))
 {
     (void)v;
@@ -117,6 +124,7 @@ static const struct hv_backend model_backend = {
     .fetch = model_fetch,
     .take_nmi = model_take_nmi,
     .flush = model_flush,
+    .remap = model_remap,
     .dump = model_dump,
 };
 
@@ -165,7 +173,7 @@ struct vcpu *model_backend_reset(void)
         debug_regs_set_user(i, &none);
     debug_regs_update(v);
     model_processor = v->regs;
-    model_entries = model_flushes = model_nmis = 0;
+    model_entries = model_flushes = model_nmis = model_remaps = 0;
     model_shadow_after = false;
     model_script_end = NULL;
     model_script(NULL, 0);

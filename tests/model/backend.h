@@ -25,12 +25,14 @@ struct model_record {
     struct hv_event event;
     unsigned traps; /* of debug and of core */
     uint64_t live_dr[4], live_dr7, debugctl;
+    uint32_t exceptions;
+    bool passing;
     bool interrupt_shadow;
 };
 
 extern struct model_record model_records[MODEL_RECORDS];
-extern unsigned model_entries;             /* how many there were */
-extern unsigned model_flushes, model_nmis; /* calls of flush and of take_nmi */
+extern unsigned model_entries;                           /* how many there were */
+extern unsigned model_flushes, model_nmis, model_remaps; /* calls of these verbs */
 
 /* What a guest's interrupt shadow is after each entry. */
 extern bool model_shadow_after;

@@ -264,6 +264,7 @@ static void test_events(void **state)
     assert_int_equal(v->regs.cr2, 0xffff800000001234);
     assert_true(v->changed & REGS_CONTROL);
 
+    v->event.type = HV_EVENT_NONE;
     exit.exception.vector = VECTOR_DE;
     exit.exception.has_error = false;
     exit.exception.error = 0;
@@ -353,6 +354,87 @@ static void test_not_core(void **state)
     assert_int_equal(v->regs.rip, 0x1000);
 }
 
+static enum core_result second_fault(uint8_t first, uint8_t second, struct hv_exit *exit)
+{
+    *exit = (struct hv_exit){.kind = HV_EXIT_EXCEPTION, .exception = {second, true, 5, 0x77}};
+    vcpu_raise_error(v, first, 3);
+    return core_handle(v, exit);
+}
+
+/* SDM vol. 3, "Interrupt 8 - Double Fault Exception (#DF)": the table of what makes one. */
+static void test_double_faults(void **state)
+{
+    static const struct {
+        uint8_t first, second, becomes;
+    } cases[] = {{VECTOR_GP, VECTOR_NP, VECTOR_DF}, {VECTOR_DE, VECTOR_TS, VECTOR_DF},
+                 {VECTOR_PF, VECTOR_PF, VECTOR_DF}, {VECTOR_PF, VECTOR_GP, VECTOR_DF},
+                 {VECTOR_GP, VECTOR_PF, VECTOR_PF}, {VECTOR_UD, VECTOR_GP, VECTOR_GP},
+                 {VECTOR_GP, VECTOR_UD, VECTOR_UD}, {VECTOR_PF, VECTOR_AC, VECTOR_AC},
+                 {VECTOR_DF, VECTOR_UD, VECTOR_UD}};
+    struct hv_exit exit;
+
+    (void)state;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        assert_int_equal(second_fault(cases[i].first, cases[i].second, &exit), CORE_RAISED);
+        assert_int_equal(v->event.vector, cases[i].becomes);
+        assert_int_equal(v->event.error, cases[i].becomes == VECTOR_DF ? 0 : 5);
+    }
+    assert_int_equal(second_fault(VECTOR_DF, VECTOR_PF, &exit), CORE_UP);
+    assert_int_equal(exit.kind, HV_EXIT_SHUTDOWN);
+    /* What is not an exception is just not delivered. */
+    v->event = (struct hv_event){.type = HV_EVENT_SOFT, .vector = VECTOR_GP, .insn_length = 2};
+    exit = (struct hv_exit){.kind = HV_EXIT_EXCEPTION, .exception = {VECTOR_NP, true, 0x33, 0}};
+    assert_int_equal(core_handle(v, &exit), CORE_RAISED);
+    assert_int_equal(v->event.vector, VECTOR_NP);
+}
+
+static enum hv_exit_kind caught;
+
+static bool is_caught(struct vcpu *cpu, const struct hv_exit *exit)
+{
+    assert_ptr_equal(cpu, v);
+    return exit->kind == caught;
+}
+
+/* What debug catches comes up with nothing done, and is done when it is passed. */
+static void test_catch(void **state)
+{
+    struct hv_exit exit = {.kind = HV_EXIT_CPUID};
+
+    (void)state;
+    code("\x0f\xa2", 2);
+    core_set_catch(is_caught);
+    caught = HV_EXIT_CPUID;
+    assert_int_equal(core_handle(v, &exit), CORE_UP);
+    assert_int_equal(exit.kind, HV_EXIT_CPUID);
+    assert_int_equal(v->regs.rip, 0x1000);
+    v->passing = true;
+    assert_int_equal(core_handle(v, &exit), CORE_DONE);
+    check_done(2);
+    v->passing = false;
+    caught = HV_EXIT_NONE;
+    code("\x0f\xa2", 2);
+    assert_int_equal(core_handle(v, &exit), CORE_DONE);
+    core_set_catch(NULL);
+}
+
+/* What only debug has asked for is not carried out by core but by the processor. */
+static void test_watched(void **state)
+{
+    (void)state;
+    assert_int_equal(handle_kind(HV_EXIT_CR_WRITE), CORE_PASS);
+    code("\xec", 1);
+    assert_int_equal(handle_kind(HV_EXIT_IO), CORE_DONE);
+    v->traps = TRAP_WATCHED;
+    code("\xec", 1);
+    assert_int_equal(handle_kind(HV_EXIT_IO), CORE_PASS);
+    assert_int_equal(handle_kind(HV_EXIT_MSR_READ), CORE_PASS);
+    assert_int_equal(handle_kind(HV_EXIT_MSR_WRITE), CORE_PASS);
+    assert_int_equal(v->regs.rip, 0x1000);
+    v->passing = true; /* it exits all the same: core's own */
+    assert_int_equal(handle_kind(HV_EXIT_IO), CORE_DONE);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -379,6 +461,9 @@ int main(void)
         cmocka_unit_test_setup(test_user11_refused_state, setup),
         cmocka_unit_test_setup(test_stage2, setup),
         cmocka_unit_test_setup(test_not_core, setup),
+        cmocka_unit_test_setup(test_double_faults, setup),
+        cmocka_unit_test_setup(test_catch, setup),
+        cmocka_unit_test_setup(test_watched, setup),
         cmocka_unit_test_setup(test_names, setup),
     };
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -10,6 +11,7 @@
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "debug/breakpoints.h"
+#include "debug/catch.h"
 #include "debug/monitor.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -82,6 +84,25 @@ static void test_unknown(void **state)
     ask("  help  ");
 }
 
+/* docs/monitor.md has the list as it is, and a section for each command. */
+static void test_documented(void **state)
+{
+    static char text[100000];
+    FILE *file = fopen("docs/monitor.md", "r");
+
+    (void)state;
+    assert_non_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+    fclose(file);
+    assert_non_null(strstr(text, ask("help")));
+    for (const char *p = out; *p; p += strcspn(p, "\n") + 1) {
+        char heading[40];
+        snprintf(heading, sizeof(heading), "\n## `monitor %.*s`\n", (int)strcspn(p, " "), p);
+        if (!strstr(text, heading))
+            fail_msg("docs/monitor.md lacks %s", heading);
+    }
+}
+
 /* A wrong argument changes nothing and is answered by the usage. */
 static void test_usage(void **state)
 {
@@ -112,6 +133,97 @@ static void test_usage(void **state)
     assert_false(guest_memory_devices_allowed());
     assert_false(debug.stop_ap);
     assert_false(debug.reset_asked);
+}
+
+/* What each form of `catch` becomes, as it is listed; hexadecimal or decimal, any case. */
+static void test_catch(void **state)
+{
+    static const struct {
+        const char *typed, *means;
+        unsigned traps;
+        uint32_t exceptions;
+    } forms[] = {
+        {"exception pf error 0x10 cr2 0x1000-0x1fff", "exception #PF error 0x10 cr2 0x1000-0x1fff",
+         0, 1 << 14},
+        {"exception #GP", "exception #GP", 0, 1 << 13},
+        {"exception 13 error 0", "exception #GP error 0x0", 0, 1 << 13},
+        {"exception 3", "exception #BP", TRAP_BREAKPOINT, 0},
+        {"exception DB", "exception #DB", TRAP_DEBUG | TRAP_DR_READS, 0},
+        {"exception 30", "exception 30", 0, 1 << 30},
+        {"cr0", "cr0 write", TRAP_CR0_WRITES, 0},
+        {"cr3 write", "cr3 write", TRAP_CR3_WRITES, 0},
+        {"cr4", "cr4 write", TRAP_CR4_WRITES, 0},
+        {"efer", "msr 0xc0000080 write", TRAP_WATCHED, 0},
+        {"msr 0x10", "msr 0x10 access", TRAP_WATCHED, 0},
+        {"msr 0x200-0x20f read", "msr 0x200-0x20f read", TRAP_WATCHED, 0},
+        {"io 0xcf8-0xcff out", "io 0xcf8-0xcff out", TRAP_WATCHED, 0},
+        {"io 65535", "io 0xffff both", TRAP_WATCHED, 0},
+        {"cpuid", "cpuid of any leaf", 0, 0},
+        {"cpuid 0x80000001", "cpuid 0x80000001", 0, 0},
+    };
+    char typed[100], means[100];
+
+    (void)state;
+    catch_remove_all();
+    assert_string_equal(ask("catch"), "nothing is caught\n");
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(forms); i++) {
+        snprintf(typed, sizeof(typed), "catch %s", forms[i].typed);
+        snprintf(means, sizeof(means), "catch 1: %s\n", forms[i].means);
+        assert_string_equal(ask(typed), means);
+        assert_int_equal(v->traps, forms[i].traps);
+        assert_int_equal(v->exceptions, forms[i].exceptions);
+        assert_string_equal(ask("catch delete all"), "nothing is caught\n");
+        assert_int_equal(v->traps | v->exceptions, 0);
+    }
+    assert_string_equal(ask("catch int 0x10-0x1a"), "catch 1: int 0x10-0x1a\n");
+    ask("catch phase long");
+    assert_string_equal(ask("catch"), "1   int 0x10-0x1a\n2   phase long\n");
+    assert_string_equal(ask("catch delete 1"), "2   phase long\n");
+    assert_string_equal(ask("catch delete 1"), "there is no catch 1\n2   phase long\n");
+    for (unsigned i = 3; i < 3 + CATCHES - 1; i++)
+        ask("catch phase ring3");
+    assert_non_null(strstr(ask("catch cr0"), "16 things are caught"));
+    catch_remove_all();
+}
+
+static void test_catch_usage(void **state)
+{
+    static const char *const wrong[] = {"what",
+                                        "exception",
+                                        "exception 2",
+                                        "exception 32",
+                                        "exception xx",
+                                        "exception pf error",
+                                        "exception gp cr2 1-2",
+                                        "exception pf cr2 9-1",
+                                        "cr2",
+                                        "cr0 read",
+                                        "msr",
+                                        "msr 0x100000000",
+                                        "msr 1 out",
+                                        "io",
+                                        "io 0x10000",
+                                        "io 5 read",
+                                        "cpuid 0x100000000",
+                                        "cpuid x",
+                                        "int",
+                                        "int 256",
+                                        "phase",
+                                        "phase real",
+                                        "delete",
+                                        "delete x",
+                                        "delete 1 2",
+                                        "cr0 cr4"};
+    char typed[100];
+
+    (void)state;
+    catch_remove_all();
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(wrong); i++) {
+        snprintf(typed, sizeof(typed), "catch %s", wrong[i]);
+        if (strncmp(ask(typed), "usage: monitor catch\n", 21) != 0)
+            fail_msg("%s: %s", typed, out);
+    }
+    assert_string_equal(ask("catch"), "nothing is caught\n");
 }
 
 static void test_words(void **state)
@@ -307,6 +419,9 @@ int main(void)
         cmocka_unit_test_setup(test_version, setup),
         cmocka_unit_test_setup(test_log, setup),
         cmocka_unit_test_setup(test_user5_arch, setup),
+        cmocka_unit_test_setup(test_documented, setup),
+        cmocka_unit_test_setup(test_catch, setup),
+        cmocka_unit_test_setup(test_catch_usage, setup),
         cmocka_unit_test_setup(test_usage, setup),
         cmocka_unit_test_setup(test_words, setup),
         cmocka_unit_test_setup(test_stop, setup),

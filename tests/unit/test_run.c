@@ -309,6 +309,28 @@ static void test_stage2_goes_up(void **state)
     assert_int_equal(out.stage2.address, 0x5000);
 }
 
+/* A control register's write that nobody wants to see: one step with nothing of debug's trapped. */
+static void test_pass(void **state)
+{
+    static const struct model_entry script[] = {
+        {RUN_FREE, NULL, {.kind = HV_EXIT_CR_WRITE, .cr = {0}}},
+        {RUN_STEP, NULL, {.kind = HV_EXIT_DEBUG, .debug = {DR6_BS}}},
+        {RUN_FREE, NULL, {.kind = HV_EXIT_NMI}}};
+
+    (void)state;
+    v->traps = TRAP_CR0_WRITES | TRAP_WATCHED | TRAP_BREAKPOINT;
+    v->exceptions = 1 << VECTOR_PF;
+    model_script(script, 3);
+    core_run(v, &out);
+    assert_int_equal(out.kind, HV_EXIT_NMI);
+    assert_int_equal(model_records[0].traps, v->traps);
+    assert_int_equal(model_records[0].exceptions, 1 << VECTOR_PF | 1 << VECTOR_BP);
+    assert_int_equal(model_records[1].traps, TRAP_BREAKPOINT);
+    assert_int_equal(model_records[1].exceptions, 1 << VECTOR_BP);
+    assert_int_equal(model_records[2].traps, v->traps);
+    assert_false(v->passing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup(test_mediated_and_watched, setup),
         cmocka_unit_test_setup(test_mediated_not_done, setup),
         cmocka_unit_test_setup(test_stage2_goes_up, setup),
+        cmocka_unit_test_setup(test_pass, setup),
     };
 
     return cmocka_run_group_tests(tests, group_setup, NULL);

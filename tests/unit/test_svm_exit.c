@@ -56,7 +56,7 @@ static void test_plain_kinds(void **state)
 /* What nobody asked for is told in raw words. */
 static void test_unknown(void **state)
 {
-    static const uint64_t codes[] = {0x00, 0x1f, 0x62, 0x77, 0x79, 0x7e, 0x87, 0x89, 0x401, 1000};
+    static const uint64_t codes[] = {0x00, 0x0f, 0x62, 0x77, 0x79, 0x7e, 0x87, 0x89, 0x401, 1000};
 
     (void)state;
     for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

@@ -110,6 +110,57 @@ static void test_clean_bits(void **state)
     assert_int_equal(clean_at_entry(), 0);
 }
 
+/* What debug wants to see is trapped while it does, and not in the step that carries it out. */
+static void test_seen(void **state)
+{
+    static const struct msr_row msrs[] = {{0xc0000082, 0xc0000082, MSR_TRAP_WRITE}};
+    static const struct port_row ports[] = {{0x80, 0x81}};
+
+    (void)state;
+    clean_at_entry();
+    hpa_t plain = given.control.msrpm_base, plain_io = given.control.iopm_base;
+    policy_watch(msrs, 1, ports, 1);
+    svm_backend.remap();
+    v->traps = TRAP_WATCHED | TRAP_CR0_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT;
+    v->exceptions = HV_BIT(VECTOR_PF);
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL & ~(SVM_CLEAN_INTERCEPTS | SVM_CLEAN_IOPM));
+    assert_int_equal(given.control.cr_writes, 0x11);
+    assert_int_equal(given.control.exceptions, HV_BIT(VECTOR_PF));
+    assert_true(given.control.intercept3 & SVM_INTERCEPT_INTN);
+    assert_int_not_equal(given.control.msrpm_base, plain);
+    const uint8_t *msrpm = (const uint8_t *)given.control.msrpm_base;
+    const uint8_t *iopm = (const uint8_t *)given.control.iopm_base;
+    assert_int_equal(msrpm[0x800 + 0x82 / 4], 2 << 4 | 3); /* core's own are in it too: EFER */
+    assert_int_equal(iopm[0x80 / 8], 3);
+    assert_int_equal(((const uint8_t *)plain_io)[0x80 / 8], 0);
+
+    v->passing = true;
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL & ~(SVM_CLEAN_INTERCEPTS | SVM_CLEAN_IOPM));
+    assert_int_equal(given.control.msrpm_base, plain);
+    assert_int_equal(given.control.iopm_base, plain_io);
+    assert_int_equal(given.control.cr_writes | given.control.exceptions, 0);
+    v->passing = false;
+    clean_at_entry();
+    policy_watch(NULL, 0, NULL, 0);
+    svm_backend.remap();
+    assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL & ~SVM_CLEAN_IOPM);
+    assert_int_equal(iopm[0x80 / 8], 0);
+}
+
+static void write_cr4_exits(struct vmcb *b)
+{
+    b->control.exit_code = SVM_EXIT_CR_WRITE + 4;
+}
+
+static void test_cr_write(void **state)
+{
+    (void)state;
+    guest = write_cr4_exits;
+    svm_backend.run(v, RUN_FREE, &out);
+    assert_int_equal(out.kind, HV_EXIT_CR_WRITE);
+    assert_int_equal(out.cr.number, 4);
+}
+
 static void test_no_clean_bits(void **state)
 {
     (void)state;
@@ -321,6 +372,8 @@ int main(void)
         cmocka_unit_test_setup(test_hidden_cpuid, setup),
         cmocka_unit_test_setup(test_first_entry, setup),
         cmocka_unit_test_setup(test_clean_bits, setup),
+        cmocka_unit_test_setup(test_seen, setup),
+        cmocka_unit_test_setup(test_cr_write, setup),
         cmocka_unit_test_setup(test_no_clean_bits, setup),
         cmocka_unit_test_setup(test_dr4_clean_bit, setup),
         cmocka_unit_test_setup(test_dr6_while_trapped, setup),

@@ -56,6 +56,7 @@ static const struct control {
     {PIN, 5, MUST, "virtual NMIs"},
     {CPU, 7, TIMES, "HLT exiting"},
     {CPU, 10, TIMES, "MWAIT exiting"},
+    {CPU, 15, TIMES, "CR3-load exiting"},
     {CPU, 22, TIMES, "NMI-window exiting"},
     {CPU, 23, MUST, "MOV-DR exiting"},
     {CPU, 25, MUST, "I/O bitmaps"},

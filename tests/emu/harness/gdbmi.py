@@ -84,6 +84,7 @@ class Gdb:
         self._lines = queue.Queue()
         self._stops = []
         self._token = 0
+        self.console = ""  # what the target has said while it ran
         self._log = open(log, "w", encoding="utf-8")
         env = dict(os.environ, LC_ALL="C", TERM="dumb")
         self.process = subprocess.Popen(
@@ -118,6 +119,8 @@ class Gdb:
             raise GdbError("gdb ended")
         self._log.write(f"{line}\n")
         self._log.flush()
+        if line.startswith('@"'):
+            self.console += _c_string(line, 1)[0]
         if line.startswith("*stopped"):
             self._stops.append(parse_results(line[len("*stopped"):]))
         return line

@@ -1,0 +1,114 @@
+/*
+ * A whole session: a gdb that is a list of packets, on a guest that is a script. Include it once,
+ * after cmocka.h.
+ */
+#ifndef TESTS_UNIT_FAKE_SESSION_H
+#define TESTS_UNIT_FAKE_SESSION_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/registers.h"
+#include "core/debug_regs.h"
+#include "core/park.h"
+#include "debug/breakpoints.h"
+#include "debug/state.h"
+#include "debug/watch.h"
+#include "hv/compiler.h"
+#include "tests/model/backend.h"
+#include "tests/model/memory.h"
+#include "tests/unit/fake_fpu.h"
+#include "tests/unit/fake_gdb_line.h"
+
+enum { PC = 0x1000 };
+
+static struct vcpu *v;
+static bool halted;
+static gva_t entry[2];
+void model_write_register(const char *name, uint64_t value)
+{
+    (void)value;
+    assert_string_equal(name, "halt");
+    halted = true;
+    end("halt");
+}
+
+static inline void script_end(void)
+{
+    end("guest runs");
+}
+
+static inline int setup(void **state)
+{
+    (void)state;
+    memset(&fpu, 0, sizeof(fpu));
+    v = model_backend_reset();
+    breakpoints_remove_all();
+    watch_remove_all();
+    park_release(v); /* the last session ended in the middle of a stop */
+    memset(&debug, 0, sizeof(debug));
+    v->regs.rflags = 0x202;
+    memset(model_memory(PC), 0x90, 256);
+    return 0;
+}
+
+static inline void session(bool has_link, bool stop_at_entry, const struct model_entry *guest,
+                           unsigned count, const char *const *gdb)
+{
+    struct debug_config config = {.link = has_link ? &fake_link : NULL,
+                                  .stop_at_entry = stop_at_entry,
+                                  .entry = {entry[0], entry[1]}};
+
+    turns = gdb;
+    pending[0] = sent[0] = 0;
+    pending_at = sent_length = 0;
+    listens = hushes = 0;
+    listening = false;
+    halted = false;
+    model_script(guest, count);
+    model_script_end = script_end;
+    if (!setjmp(over))
+        debug_session_run(v, &config);
+    assert_true(model_script_done());
+}
+
+#define GUEST(...) static const struct model_entry guest[] = {__VA_ARGS__}
+#define GDB(...)   static const char *const gdb[] = {__VA_ARGS__, NULL}
+#define SESSION()  session(true, true, guest, HV_ARRAY_SIZE(guest), gdb)
+
+/* clang-format off */
+#define ENTRY(mode, guest, ...) {mode, guest, {__VA_ARGS__}}
+#define NMI_EXIT            ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI)
+#define FREE(guest, k)      ENTRY(RUN_FREE, guest, .kind = k)
+#define STEPS(guest)        ENTRY(RUN_STEP, guest, .kind = HV_EXIT_DEBUG, .debug = {DR6_BS})
+#define HITS(guest, causes) ENTRY(RUN_FREE, guest, .kind = HV_EXIT_DEBUG, .debug = {causes})
+/* clang-format on */
+
+static inline void nop(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(r->rip), 0x90);
+    r->rip++;
+}
+
+static inline void loop_to_pc(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(PC), 0xcc);
+    r->rip = PC;
+}
+
+static inline unsigned count_sent(const char *what)
+{
+    unsigned n = 0;
+
+    for (const char *p = sent; (p = strstr(p, what)); p++)
+        n++;
+    return n;
+}
+
+#endif
