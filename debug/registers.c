@@ -79,6 +79,19 @@ bool registers_read(struct vcpu *v, unsigned number, uint8_t *value)
     }
 }
 
+bool registers_integer(struct vcpu *v, unsigned number, uint64_t *value)
+{
+    unsigned index;
+    const struct register_row *row = register_find(number, &index);
+
+    if (!row || row->size > 8 || row->kind == X87 || row->kind == MXCSR)
+        return false;
+    *value = read_integer(v, row, index);
+    if (register_row_size(row) < 8)
+        *value &= HV_BIT(8 * register_row_size(row)) - 1;
+    return true;
+}
+
 static enum hv_status write_dr(struct vcpu *v, unsigned n, uint64_t value)
 {
     if (n < 4)

@@ -35,6 +35,9 @@ size_t registers_size(unsigned number);
  */
 bool registers_read(struct vcpu *v, unsigned number, uint8_t *value);
 
+/* The same for those of up to 8 bytes that are not x87's or SSE's; v's processor may run others. */
+bool registers_integer(struct vcpu *v, unsigned number, uint64_t *value);
+
 /*
  * What the layout has only the lower half of keeps its upper half. HV_EINVAL: the processor would
  * not take that value; HV_ENOTSUP: it cannot be written.

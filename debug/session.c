@@ -13,6 +13,7 @@
 #include "core/step.h"
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
+#include "debug/conditions.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -162,14 +163,34 @@ static bool is_amid_range(struct vcpu *v)
            rip < cpu->range_end;
 }
 
+/* It stays where it is, and what stands there is not hit again. */
+static void leave(struct vcpu *v)
+{
+    struct debug_cpu *cpu = cpu_of(v);
+
+    cpu->leaving = true;
+    cpu->caught = false;
+    cpu->stopped_at = vcpu_linear_rip(v);
+}
+
+/* Events that v itself can tell to need no telling. */
+static void settle(struct vcpu *v)
+{
+    if (is_amid_range(v)) {
+        note(v, EVENT_NONE);
+    } else if (conditions_deny(v, &cpu_of(v)->event)) {
+        note(v, EVENT_NONE);
+        leave(v);
+    }
+}
+
 /* An exit that came up from core. */
 static void take_exit(struct vcpu *v, const struct hv_exit *exit)
 {
     if (exit->kind == HV_EXIT_NMI)
         line_sort_nmi(v, true);
-    else if (exit->kind != HV_EXIT_NONE && judge_exit(v, exit, &cpu_of(v)->event) &&
-             is_amid_range(v))
-        note(v, EVENT_NONE);
+    else if (exit->kind != HV_EXIT_NONE && judge_exit(v, exit, &cpu_of(v)->event))
+        settle(v);
 }
 
 /* v comes to what the user was told of, and does it. */
@@ -212,8 +233,8 @@ static void run(struct vcpu *v)
     take_exit(v, &exit);
     if (exit.kind == HV_EXIT_CR_WRITE && cpu->event.kind == EVENT_NONE) {
         /* A phase may begin with it. */
-        cpu->leaving = cpu->caught = true;
-        cpu->stopped_at = vcpu_linear_rip(v);
+        leave(v);
+        cpu->caught = true;
     }
 }
 
@@ -232,11 +253,26 @@ static void converse(struct vcpu *v)
         note_interrupt(v);
 }
 
+/* The user hears of it, and lets the guest go. */
+static void stop_for(struct vcpu *v, const struct debug_event *event, const struct gdb_stop *stop)
+{
+    debug.heard++;
+    leave(v);
+    cpu_of(v)->caught = event->kind == EVENT_CATCH;
+    if (event->kind == EVENT_CATCH || event->kind == EVENT_PHASE)
+        report_catch(v, event);
+    if (event->kind == EVENT_DEATH)
+        report_death(v, event->exit);
+    if (!link())
+        machine_halt();
+    gdbstub_stopped(&debug.stub, stop);
+    converse(v);
+}
+
 /* v has something to say. While another CPU holds it waits for its turn. */
 static void tell(struct vcpu *v)
 {
-    struct debug_cpu *cpu = cpu_of(v);
-    struct debug_event event = cpu->event;
+    struct debug_event event = cpu_of(v)->event;
     struct gdb_stop stop;
 
     if (!park_claim(v))
@@ -246,18 +282,10 @@ static void tell(struct vcpu *v)
     line_close(v);
     note(v, EVENT_NONE);
     if (judge_is_due(v, &event, debug.heard, &stop)) {
-        debug.heard++;
-        cpu->leaving = true;
-        cpu->stopped_at = vcpu_linear_rip(v);
-        cpu->caught = event.kind == EVENT_CATCH;
-        if (cpu->caught || event.kind == EVENT_PHASE)
-            report_catch(v, &event);
-        if (event.kind == EVENT_DEATH)
-            report_death(v, event.exit);
-        if (!link())
-            machine_halt();
-        gdbstub_stopped(&debug.stub, &stop);
-        converse(v);
+        if (!event.interrupted && conditions_run_commands(v, &stop))
+            leave(v);
+        else
+            stop_for(v, &event, &stop);
     }
     park_release(v);
 }
@@ -376,8 +404,7 @@ static void run_to_entry(struct vcpu *v, const struct debug_config *config, stru
     judge_is_due(v, &event, debug.heard, &reached);
     watch_remove_all();
     debug_update_traps();
-    cpu_of(v)->leaving = true;
-    cpu_of(v)->stopped_at = vcpu_linear_rip(v);
+    leave(v);
     if (event.kind == EVENT_DEATH)
         report_death(v, event.exit);
     if (reached.reason != GDB_STOP_HWBREAK)

@@ -4,6 +4,7 @@
 #include "core/machine.h"
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
+#include "debug/conditions.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -108,6 +109,7 @@ static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint
 
 static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint64_t size)
 {
+    static const struct gdb_break_agent none;
     struct vcpu *v = debug_vcpu(debug.stub.thread_g);
     enum hv_status status;
 
@@ -115,12 +117,14 @@ static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint
         status = breakpoints_remove(v ? v : vcpu_get(0), address);
     else
         status = watch_remove(type, address, size);
+    conditions_set(type, address, &none);
     debug_update_traps();
     return status;
 }
 
 void debug_remove_all(void)
 {
+    conditions_forget_all();
     breakpoints_remove_all();
     watch_remove_all();
     catch_remove_all();
@@ -215,6 +219,7 @@ const struct gdb_target debug_target = {
     .line_waits = line_waits,
     .break_insert = break_insert,
     .break_remove = break_remove,
+    .break_agent = conditions_set,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
     .resume_range = resume_range,

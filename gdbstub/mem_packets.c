@@ -64,37 +64,118 @@ static bool is_kind(enum gdb_break_type type, uint64_t kind)
     return kind == 1 || kind == 2 || kind == 4 || kind == 8;
 }
 
-/*
- * `TYPE,ADDRESS,KIND`. What may follow after ';' are conditions and commands, which we did not
- * offer: such a packet is not supported, for without its condition the breakpoint would be wrong
- * (BP-20).
- */
-static bool change_break(struct gdbstub *stub, struct gdb_args *args,
-                         enum hv_status (*change)(enum gdb_break_type, gva_t, uint64_t))
+/* What Z and z begin with: `TYPE,ADDRESS,KIND`. */
+struct break_args {
+    enum gdb_break_type type;
+    gva_t address;
+    uint64_t kind;
+};
+
+/* False, with what to answer in out[], when there is nothing to do. */
+static bool parse_break(struct gdbstub *stub, struct gdb_args *args, struct break_args *b)
 {
     uint64_t type;
-    uint64_t kind;
-    gva_t address;
 
-    if (!args_number(args, &type) || !args_char(args, ','))
-        return reply_error(stub, GDB_EINVAL);
-    if (type > GDB_WATCH_ACCESS)
-        return reply_empty(stub);
-    if (!args_range(args, &address, &kind))
-        return reply_error(stub, GDB_EINVAL);
-    if (args_left(args) > 0 && *args->p == ';')
-        return reply_empty(stub);
-    if (!args_at_end(args) || !is_kind((enum gdb_break_type)type, kind))
-        return reply_error(stub, GDB_EINVAL);
-    return reply_status(stub, change((enum gdb_break_type)type, address, kind));
+    if (!args_number(args, &type) || !args_char(args, ',')) {
+        reply_error(stub, GDB_EINVAL);
+        return false;
+    }
+    if (type > GDB_WATCH_ACCESS) {
+        reply_empty(stub);
+        return false;
+    }
+    b->type = (enum gdb_break_type)type;
+    if (!args_range(args, &b->address, &b->kind) || !is_kind(b->type, b->kind)) {
+        reply_error(stub, GDB_EINVAL);
+        return false;
+    }
+    return true;
 }
 
+/*
+ * `X LENGTH,CODE`, once or more: decoded to where *to is, each behind its length in two bytes.
+ * That is never longer than the text.
+ */
+static bool parse_expressions(struct gdb_args *args, uint8_t **to)
+{
+    do {
+        uint64_t length;
+
+        if (!args_char(args, 'X') || !args_number(args, &length) || !args_char(args, ',') ||
+            length == 0 || length > args_left(args) / 2)
+            return false;
+        if (!hex_decode(*to + 2, args->p, length))
+            return false;
+        (*to)[0] = (uint8_t)length;
+        (*to)[1] = (uint8_t)(length >> 8);
+        *to += 2 + length;
+        args->p += 2 * length;
+    } while (!args_at_end(args) && *args->p != ';');
+    return true;
+}
+
+/* `;X...` conditions, then `;cmds:PERSIST,X...` commands; each may be missing. */
+static bool parse_agent(struct gdb_args *args, struct gdb_break_agent *agent)
+{
+    uint8_t *to = (uint8_t *)args->p;
+    uint64_t persist;
+
+    *agent = (struct gdb_break_agent){.conditions = to};
+    if (args_at_end(args))
+        return true;
+    if (!args_char(args, ';'))
+        return false;
+    if (!args_text(args, "cmds:")) {
+        if (!parse_expressions(args, &to))
+            return false;
+        agent->conditions_size = (size_t)(to - agent->conditions);
+        if (args_at_end(args))
+            return true;
+        if (!args_text(args, ";cmds:"))
+            return false;
+    }
+    agent->commands = to;
+    /* Whether they are to stay when gdb goes: nothing does. */
+    if (!args_number(args, &persist) || !args_char(args, ',') || !parse_expressions(args, &to))
+        return false;
+    agent->commands_size = (size_t)(to - agent->commands);
+    return args_at_end(args);
+}
+
+/*
+ * What the packet carries is done with the breakpoint or not at all: without its condition it would
+ * be a wrong one (BP-20).
+ */
 bool packet_insert_break(struct gdbstub *stub, struct gdb_args *args)
 {
-    return change_break(stub, args, stub->target->break_insert);
+    const struct gdb_target *target = stub->target;
+    struct gdb_break_agent agent;
+    struct break_args b;
+    enum hv_status status;
+
+    if (!parse_break(stub, args, &b))
+        return true;
+    if (!args_at_end(args) && *args->p == ';' &&
+        (target->break_agent == NULL || b.type > GDB_BREAK_HARD))
+        return reply_empty(stub);
+    if (!parse_agent(args, &agent))
+        return reply_error(stub, GDB_EINVAL);
+    status = target->break_insert(b.type, b.address, b.kind);
+    if (status == HV_OK && target->break_agent != NULL && b.type <= GDB_BREAK_HARD) {
+        status = target->break_agent(b.type, b.address, &agent);
+        if (status != HV_OK)
+            target->break_remove(b.type, b.address, b.kind);
+    }
+    return reply_status(stub, status);
 }
 
 bool packet_remove_break(struct gdbstub *stub, struct gdb_args *args)
 {
-    return change_break(stub, args, stub->target->break_remove);
+    struct break_args b;
+
+    if (!parse_break(stub, args, &b))
+        return true;
+    if (!args_at_end(args))
+        return reply_error(stub, GDB_EINVAL);
+    return reply_status(stub, stub->target->break_remove(b.type, b.address, b.kind));
 }

@@ -23,7 +23,7 @@ static bool has_feature(const struct gdb_args *args, const char *feature)
 
 /*
  * Not offered, and why: QStartNoAckMode (bytes get lost on a serial line), the memory map (gdb
- * would refuse every address outside of it), conditions (they are not evaluated here).
+ * would refuse every address outside of it).
  */
 bool packet_supported(struct gdbstub *stub, struct gdb_args *args)
 {
@@ -34,6 +34,8 @@ bool packet_supported(struct gdbstub *stub, struct gdb_args *args)
     reply_text(stub, "PacketSize=");
     reply_number(stub, GDBSTUB_PACKET_SIZE);
     reply_text(stub, ";swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;binary-upload+");
+    if (stub->target->break_agent != NULL)
+        reply_text(stub, ";ConditionalBreakpoints+;BreakpointCommands+");
     return true;
 }
 

@@ -41,6 +41,17 @@ enum gdb_break_type {
     GDB_WATCH_ACCESS = 4,
 };
 
+/*
+ * What the target itself does when a breakpoint is hit: agent expressions (gdbstub/agent.h), each
+ * behind its length in two bytes, the low one first. It is a hit only if one of the conditions is
+ * not 0, or cannot be evaluated, or there is none. One with commands does not stop: they are
+ * evaluated instead.
+ */
+struct gdb_break_agent {
+    const uint8_t *conditions, *commands;
+    size_t conditions_size, commands_size;
+};
+
 enum gdb_action { GDB_HOLD, GDB_CONTINUE, GDB_STEP };
 
 /* Prints a line of a monitor command's answer (the text as is; the caller ends lines). */
@@ -79,6 +90,13 @@ struct gdb_target {
     /* Z and z: both idempotent. size: the packet's kind field. HV_ENOTSUP: an empty reply. */
     enum hv_status (*break_insert)(enum gdb_break_type type, gva_t address, uint64_t size);
     enum hv_status (*break_remove)(enum gdb_break_type type, gva_t address, uint64_t size);
+
+    /*
+     * For a breakpoint (GDB_BREAK_SOFT or HARD) that was just inserted: instead of what it had;
+     * what agent points to is the caller's. Goes with break_remove. Optional.
+     */
+    enum hv_status (*break_agent)(enum gdb_break_type type, gva_t address,
+                                  const struct gdb_break_agent *agent);
 
     /*
      * Resuming: set_action for each thread that does not just GDB_CONTINUE (all are reset to

@@ -244,10 +244,37 @@ class Bench:
             counts.append(self._exits(rsp)["total"])
         finally:
             vm.stop()
+        self._conditions()
         self.table.add("single step: exits, each", (counts[1] - counts[0]) / 100, "", 2,
                        "one trap, and one NMI at the most")
         self.table.add("resume and break-in: exits, each", (counts[3] - counts[2]) / 10, "", 4,
                        "an NMI for each byte that finds the guest running")
+
+    def _conditions(self):
+        """A breakpoint whose condition does not hold: exits, bytes, and how many in a second."""
+        tries = 3000 if self.machine.emulator == "qemu" else 300
+        vm = self.tiny("hello64")
+        try:
+            rsp = vm.rsp()
+            rsp.ask("qSupported:swbreak+")
+            loop = vm.guest["count_loop"]
+            code = f"24{vm.guest['counter']:08x}1a23{tries:04x}1327"  # counter == tries
+            for packet in (f"Z1,{loop:x},1", "vCont;c", f"z1,{loop:x},1",
+                           f"Z0,{loop:x},1;X{len(code) // 2:x},{code}"):
+                rsp.ask(packet, 60)
+            exits, received = self._exits(rsp)["total"], rsp.bytes_received
+            begin = time.monotonic()
+            rsp.ask("vCont;c", 120)
+            seconds = time.monotonic() - begin
+            received = rsp.bytes_received - received
+            exits = self._exits(rsp)["total"] - exits
+        finally:
+            vm.stop()
+        self.table.add("false condition: exits, each", exits / tries, "", 2.1,
+                       "the breakpoint, and the step over it")
+        self.table.add(f"false condition: bytes for {tries} and the stop", received, "bytes", 100)
+        if self.machine.emulator not in NO_TIMES:
+            self.table.add("false condition: in a second", tries / seconds, "/s")
 
     def _boot_seconds(self, vm):
         """CPU time of QEMU: from power-on to power-off, and from the kernel's first line on."""

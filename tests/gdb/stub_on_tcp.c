@@ -55,6 +55,11 @@ static void put(const char *bytes, size_t size)
     }
 }
 
+static void print(const char *text, size_t size)
+{
+    gdbstub_console(&stub, text, size);
+}
+
 static void fail(const char *what)
 {
     perror(what);
@@ -151,6 +156,7 @@ int main(int argc, char **argv)
 
     fake_reset(threads);
     gdbstub_init(&stub, &fake_target, put, &first);
+    fake_print = print;
     serve(listener);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * A whole session: a gdb that is a list of packets, on a guest that is a script. Include it once,
- * after cmocka.h.
+ * Whole sessions of debug/session.c with a gdb that is a list of packets, on a guest that is a
+ * script. Include it once, first.
  */
 #ifndef TESTS_UNIT_FAKE_SESSION_H
 #define TESTS_UNIT_FAKE_SESSION_H

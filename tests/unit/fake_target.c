@@ -203,7 +203,7 @@ static bool line_waits(void)
 
 /* ---- breakpoints --------------------------------------------------------------------------- */
 
-static struct fake_break *find_break(enum gdb_break_type type, gva_t address, uint64_t size)
+struct fake_break *fake_find_break(enum gdb_break_type type, gva_t address, uint64_t size)
 {
     for (size_t i = 0; i < FAKE_BREAKS; i++) {
         struct fake_break *b = &fake.breaks[i];
@@ -217,7 +217,7 @@ static struct fake_break *find_break(enum gdb_break_type type, gva_t address, ui
 bool fake_has_break(enum gdb_break_type type, gva_t address)
 {
     for (uint64_t size = 1; size <= 8; size *= 2) {
-        if (find_break(type, address, size) != NULL)
+        if (fake_find_break(type, address, size) != NULL)
             return true;
     }
     return false;
@@ -229,7 +229,7 @@ static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint
     size_t free_slot = FAKE_BREAKS;
 
     fake.break_calls++;
-    if (find_break(type, address, size) != NULL)
+    if (fake_find_break(type, address, size) != NULL)
         return HV_OK;
     if (byte_at(address) == NULL)
         return HV_EFAULT;
@@ -240,13 +240,14 @@ static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint
     }
     if (free_slot == FAKE_BREAKS || (type != GDB_BREAK_SOFT && hardware == FAKE_HW_SLOTS))
         return HV_ENOSPC;
-    fake.breaks[free_slot] = (struct fake_break){true, type, address, size};
+    fake.breaks[free_slot] =
+        (struct fake_break){.used = true, .type = type, .address = address, .size = size};
     return HV_OK;
 }
 
 static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint64_t size)
 {
-    struct fake_break *b = find_break(type, address, size);
+    struct fake_break *b = fake_find_break(type, address, size);
 
     fake.break_calls++;
     if (b != NULL)
@@ -284,6 +285,17 @@ static bool check_watch(unsigned thread, gva_t address, bool write)
     return false;
 }
 
+static bool is_hit(unsigned thread, enum gdb_break_type type, gva_t pc)
+{
+    const struct fake_break *b = fake_find_break(type, pc, 1);
+
+    if (b == NULL ||
+        (b->conditions_size > 0 && !fake_evaluate(thread, b->conditions, b->conditions_size)))
+        return false;
+    fake_evaluate(thread, b->commands, b->commands_size);
+    return b->commands_size == 0;
+}
+
 /* One instruction. True when the thread stopped. */
 static bool execute(unsigned thread)
 {
@@ -292,9 +304,9 @@ static bool execute(unsigned thread)
     int32_t offset;
     uint64_t value;
 
-    if (fake_has_break(GDB_BREAK_SOFT, pc))
+    if (is_hit(thread, GDB_BREAK_SOFT, pc))
         return stop(thread, GDB_SIGTRAP, GDB_STOP_SWBREAK, 0);
-    if (fake_has_break(GDB_BREAK_HARD, pc))
+    if (is_hit(thread, GDB_BREAK_HARD, pc))
         return stop(thread, GDB_SIGTRAP, GDB_STOP_HWBREAK, 0);
     if (mem_read(thread, pc, code, sizeof(code)) == 0)
         return stop(thread, GDB_SIGSEGV, GDB_STOP_PLAIN, 0);
@@ -463,6 +475,7 @@ struct gdb_target fake_target = {
     .line_waits = line_waits,
     .break_insert = break_insert,
     .break_remove = break_remove,
+    .break_agent = fake_break_agent,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
     .resume_range = resume_range,

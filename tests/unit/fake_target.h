@@ -47,6 +47,8 @@ struct fake_break {
     enum gdb_break_type type;
     gva_t address;
     uint64_t size;
+    uint8_t conditions[256], commands[256]; /* as the stub gives them */
+    size_t conditions_size, commands_size;
 };
 
 struct fake {
@@ -69,6 +71,8 @@ struct fake {
 };
 
 extern struct fake fake;
+/* What breakpoint commands print; NULL: thrown away. */
+extern void (*fake_print)(const char *text, size_t size);
 extern struct gdb_target fake_target; /* not const: tests take optional members away */
 
 /* Everything as at the start: 1 to FAKE_THREADS threads, stopped. */
@@ -84,5 +88,12 @@ uint64_t fake_get(unsigned thread, unsigned number);
 void fake_set(unsigned thread, unsigned number, uint64_t value);
 size_t fake_break_count(void);
 bool fake_has_break(enum gdb_break_type type, gva_t address);
+struct fake_break *fake_find_break(enum gdb_break_type type, gva_t address, uint64_t size);
+
+/* fake_agent.c: the target's break_agent; no room for more than 256 bytes of either. */
+enum hv_status fake_break_agent(enum gdb_break_type type, gva_t address,
+                                const struct gdb_break_agent *agent);
+/* Evaluates expressions as they are there; true when one is not 0 or cannot be evaluated. */
+bool fake_evaluate(unsigned thread, const uint8_t *code, size_t size);
 
 #endif

@@ -2,13 +2,6 @@
  * debug/session.c and debug/target.c: a whole session with a gdb that is a list of packets, on a
  * guest that is a script.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "core/ipi.h"
 #include "tests/unit/fake_session.h"
 
@@ -229,32 +222,6 @@ static void test_step(void **state)
     assert_int_equal(model_records[2].traps, 0);
 }
 
-/* Steps in a range are not told but for the last; a Ctrl-C ends them. */
-static void test_range(void **state)
-{
-    GUEST(STEPS(nop), STEPS(nop), STEPS(nop), STEPS(nop),
-          ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_NMI), FREE(NULL, HV_EXIT_NONE));
-    GDB("qSupported vCont;r1000,1003:1", "vCont;r1003,1010:1;c", "\3", "c");
-
-    (void)state;
-    SESSION();
-    assert_int_equal(count_sent("$T05"), 1);
-    assert_int_equal(count_sent("$T02"), 1);
-    assert_non_null(strstr(sent, "10:0310"));
-    assert_int_equal(model_records[5].rip, PC + 4);
-}
-
-/* A breakpoint in the range is a stop. */
-static void test_range_breakpoint(void **state)
-{
-    GUEST(STEPS(nop), ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_BREAKPOINT, .insn_length = 1));
-    GDB("qSupported:swbreak+ Z0,1001,1 vCont;r1000,1010:1");
-
-    (void)state;
-    SESSION();
-    assert_int_equal(count_sent("$T05swbreak:;10:0110"), 1);
-}
-
 /* USER-4: a triple fault stops, says what and where, and keeps the state. */
 static void test_user4_triple_fault(void **state)
 {
@@ -378,8 +345,6 @@ int main(void)
         cmocka_unit_test_setup(test_gen2_both_owners, setup),
         cmocka_unit_test_setup(test_gen3_icebp, setup),
         cmocka_unit_test_setup(test_step, setup),
-        cmocka_unit_test_setup(test_range, setup),
-        cmocka_unit_test_setup(test_range_breakpoint, setup),
         cmocka_unit_test_setup(test_user4_triple_fault, setup),
         cmocka_unit_test_setup(test_bp23_detach_and_kill, setup),
         cmocka_unit_test_setup(test_bp23_vanished, setup),

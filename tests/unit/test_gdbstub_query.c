@@ -27,7 +27,7 @@ static void qsupported_offers_what_is_there_and_no_more(void **state)
     (void)state;
     assert_string_equal(ask("qSupported"),
                         "PacketSize=4000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;"
-                        "binary-upload+");
+                        "binary-upload+;ConditionalBreakpoints+;BreakpointCommands+");
     assert_non_null(ask("qSupported:"));
     assert_non_null(ask("qSupported:;;;"));
     assert_false(stub.swbreak);

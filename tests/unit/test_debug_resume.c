@@ -1,0 +1,160 @@
+/*
+ * debug/session.c, debug/conditions.c: what goes on without a word: steps in a range, breakpoints
+ * whose conditions do not hold, and those with commands.
+ */
+#include "tests/unit/fake_session.h"
+
+/* Steps in a range are not told but for the last; a Ctrl-C ends them. */
+static void test_range(void **state)
+{
+    GUEST(STEPS(nop), STEPS(nop), STEPS(nop), STEPS(nop),
+          ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_NMI), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported vCont;r1000,1003:1", "vCont;r1003,1010:1;c", "\3", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05"), 1);
+    assert_int_equal(count_sent("$T02"), 1);
+    assert_non_null(strstr(sent, "10:0310"));
+    assert_int_equal(model_records[5].rip, PC + 4);
+}
+
+/* A breakpoint in the range is a stop. */
+static void test_range_breakpoint(void **state)
+{
+    GUEST(STEPS(nop), ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_BREAKPOINT, .insn_length = 1));
+    GDB("qSupported:swbreak+ Z0,1001,1 vCont;r1000,1010:1");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05swbreak:;10:0110"), 1);
+}
+
+/* Where the model's guest hits our INT3. */
+static void breaks(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(r->rip), 0xcc);
+}
+
+static void breaks_with_rax_5(struct hv_regs *r)
+{
+    breaks(r);
+    r->gpr[GPR_RAX] = 5;
+}
+
+static void true_byte_then_back(struct hv_regs *r)
+{
+    assert_int_equal(*model_memory(r->rip), 0x90);
+}
+
+#define BREAKS(guest) ENTRY(RUN_FREE, guest, .kind = HV_EXIT_BREAKPOINT, .insn_length = 1)
+
+/* A condition that does not hold: one exit, one step, and not a byte; one that holds stops. */
+static void test_condition(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(true_byte_then_back), BREAKS(breaks), STEPS(true_byte_then_back),
+          BREAKS(breaks_with_rax_5));
+    /* $rax == 5 */
+    GDB("qSupported:swbreak+ Z0,1000,1;X7,26000022051327 vCont;c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05swbreak:;10:0010"), 1);
+    assert_int_equal(count_sent("$T"), 1);
+    assert_string_equal(why_over, "gdb has nothing more to say");
+}
+
+/* Of several one is enough; here a byte of memory. */
+static void test_conditions_are_ored(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(true_byte_then_back));
+    GDB("qSupported:swbreak+ Z0,1000,1;X3,220027X5,2320001727 vCont;c");
+
+    (void)state;
+    *model_memory(0x2000) = 0;
+    SESSION();
+    assert_int_equal(count_sent("$T"), 0);
+    setup(state);
+    *model_memory(0x2000) = 1;
+    session(true, true, guest, 1, gdb);
+    assert_int_equal(count_sent("$T05swbreak"), 1);
+}
+
+/* That is for gdb to see, which tries it too. */
+static void test_condition_that_fails(void **state)
+{
+    GUEST(BREAKS(breaks));
+    GDB("qSupported:swbreak+ Z0,1000,1;X4,26ffff27 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05swbreak"), 1);
+}
+
+/* The same of a hardware breakpoint. */
+static void test_condition_of_a_hardware_breakpoint(void **state)
+{
+    GUEST(HITS(NULL, 1), FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported:hwbreak+ Z1,1000,1;X3,220027 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T"), 0);
+    assert_int_equal(model_records[1].rflags & RFLAGS_RF, RFLAGS_RF);
+}
+
+static void test_condition_taken_away(void **state)
+{
+    GUEST(BREAKS(breaks));
+    GDB("qSupported:swbreak+ Z0,1000,1;X3,220027 Z0,1000,1 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T05swbreak"), 1);
+}
+
+/* A step that arrives at a breakpoint whose condition does not hold is a step as any other. */
+static void test_step_over_a_denied_breakpoint(void **state)
+{
+    GUEST(ENTRY(RUN_STEP, breaks, .kind = HV_EXIT_BREAKPOINT, .insn_length = 1), STEPS(nop));
+    GDB("qSupported:swbreak+ Z0,1000,1;X3,220027 vCont;s:1");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T"), 1);
+    assert_non_null(strstr(sent, "$T0510:0110"));
+}
+
+/* Commands: text for gdb, and no stop (dprintf-style agent). */
+static void test_commands(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(true_byte_then_back), BREAKS(breaks_with_rax_5),
+          STEPS(true_byte_then_back));
+    /* printf("a=%d\n", $rax) */
+    GDB("qSupported:swbreak+ "
+        "Z0,1000,1;cmds:0,X13,26000022002200340100"
+        "07613d25645c6e0027 c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T"), 0);
+    assert_int_equal(count_sent("$O613d300a#"), 1);
+    assert_int_equal(count_sent("$O613d350a#"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_range, setup),
+        cmocka_unit_test_setup(test_range_breakpoint, setup),
+        cmocka_unit_test_setup(test_condition, setup),
+        cmocka_unit_test_setup(test_conditions_are_ored, setup),
+        cmocka_unit_test_setup(test_condition_that_fails, setup),
+        cmocka_unit_test_setup(test_condition_of_a_hardware_breakpoint, setup),
+        cmocka_unit_test_setup(test_condition_taken_away, setup),
+        cmocka_unit_test_setup(test_step_over_a_denied_breakpoint, setup),
+        cmocka_unit_test_setup(test_commands, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
