@@ -32,11 +32,47 @@ def net(start, served):
     return run
 
 
+def _press(vm, entry):
+    vm.wait_console("Self-test: gdbvisor", 90)
+    vm.press(*["down"] * entry, "ret")
+
+
 def test_pxe_grub(net, machine):
     """GRUB by PXE, its menu's self-test from the same server: it says ok."""
     vm = net(GRUB[machine.firmware])
-    vm.wait_console("Self-test: gdbvisor", 90)
-    vm.press("down", "down", "down", "ret")
+    _press(vm, 3)
+    vm.wait_console("self-test: ok\n")
+
+
+@pytest.mark.parametrize("initrd", [False, True])
+def test_pxe_image(net, machine, served, guest_image, initrd):
+    """/guest/kernel of the same server, with what lies beside it."""
+    guest = guest_image("hello32")
+    folder = served / "guest"
+    folder.mkdir()
+    folder.joinpath("kernel").write_bytes(guest.bin.read_bytes())
+    folder.joinpath("options.cfg").write_text('set gdbvisor_options="gdb=com2 console=com1"\n'
+                                              'set kernel_options="from the server"\n')
+    if initrd:
+        folder.joinpath("initrd").write_bytes(b"ABCD" * 1000)
+    vm = net(GRUB[machine.firmware], guest=guest)
+    _press(vm, 2)
+    vm.wait_console("gdb: waiting on com2")
+    gdb = vm.gdb()
+    assert gdb.pc() == guest["start"]
+    gdb.cont()
+    said = vm.wait_said("hello32: ok")
+    assert "hello32: cmdline from the server\n" in said
+    assert ("hello32: module 00000fa0 44434241" in said) == initrd
+
+
+def test_pxe_no_image(net, machine):
+    """The server has none: the menu says so, and comes back."""
+    vm = net(GRUB[machine.firmware])
+    _press(vm, 2)
+    vm.wait_console("No disk has a file /guest/kernel")
+    vm.press("ret")
+    _press(vm, 3)
     vm.wait_console("self-test: ok\n")
 
 
