@@ -11,7 +11,7 @@ from pathlib import Path
 
 from machines import FIRMWARE
 
-from . import screen
+from . import efi_variables, screen
 from .gdbmi import Gdb
 from .paths import LEASH, QEMU
 from .rsp import RawRsp
@@ -51,11 +51,13 @@ class Vm:
     The UART that gdb uses (`gdb_uart`, "com1" or "com2") is a unix socket, the other one a file
     with what was said on it (`console()`); the debug console of guests is a file (`said()`). `disks`
     are images of hard disks, in the BIOS's order; what is written to them is lost. `firmware`: another
-    one of machines.FIRMWARE than the machine's.
+    one of machines.FIRMWARE than the machine's. `boot_entries`: the boot order of its variables, as of
+    efi_variables.add_boot_entries().
     """
 
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
-                 cpus=None, uarts=True, guest=None, disks=(), firmware=None, extra=()):
+                 cpus=None, uarts=True, guest=None, disks=(), firmware=None, boot_entries=(),
+                 extra=()):
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -67,6 +69,8 @@ class Vm:
         self._errors = self.workdir / "qemu.log"
         self._clients = []
         command = machine_command(machine, self.workdir, memory, cpu, firmware, cpus)
+        if boot_entries:
+            efi_variables.add_boot_entries(self.workdir / "vars.fd", boot_entries)
         command += ["-display", "none", "-debugcon", f"file:{self._debugcon}",
                     "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                     "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off"]
