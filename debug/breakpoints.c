@@ -161,6 +161,14 @@ static void show_true_bytes(gpa_t gpa, uint8_t *bytes, size_t size)
     }
 }
 
+size_t breakpoints_read_phys(gpa_t address, void *buf, size_t size)
+{
+    size_t n = guest_phys_read(address, buf, size);
+
+    show_true_bytes(address, buf, n);
+    return n;
+}
+
 size_t breakpoints_read(struct vcpu *v, gva_t address, void *buf, size_t size)
 {
     size_t done = 0;
@@ -169,8 +177,7 @@ size_t breakpoints_read(struct vcpu *v, gva_t address, void *buf, size_t size)
     while (done < size) {
         uint8_t *bytes = (uint8_t *)buf + done;
         size_t part = guest_linear_part(v, address + done, size - done, &gpa);
-        size_t n = part ? guest_phys_read(gpa, bytes, part) : 0;
-        show_true_bytes(gpa, bytes, n);
+        size_t n = part ? breakpoints_read_phys(gpa, bytes, part) : 0;
         done += n;
         if (!n || n < part)
             break;
@@ -191,6 +198,14 @@ static void keep_planted(gpa_t gpa, const uint8_t *bytes, size_t size)
     }
 }
 
+size_t breakpoints_write_phys(gpa_t address, const void *buf, size_t size)
+{
+    size_t n = guest_phys_write(address, buf, size);
+
+    keep_planted(address, buf, n);
+    return n;
+}
+
 size_t breakpoints_write(struct vcpu *v, gva_t address, const void *buf, size_t size)
 {
     size_t done = 0;
@@ -199,8 +214,7 @@ size_t breakpoints_write(struct vcpu *v, gva_t address, const void *buf, size_t 
     while (done < size) {
         const uint8_t *bytes = (const uint8_t *)buf + done;
         size_t part = guest_linear_part(v, address + done, size - done, &gpa);
-        size_t n = part ? guest_phys_write(gpa, bytes, part) : 0;
-        keep_planted(gpa, bytes, n);
+        size_t n = part ? breakpoints_write_phys(gpa, bytes, part) : 0;
         done += n;
         if (!n || n < part)
             break;

@@ -40,4 +40,8 @@ void breakpoints_drop(struct vcpu *v);
 size_t breakpoints_read(struct vcpu *v, gva_t address, void *buf, size_t size);
 size_t breakpoints_write(struct vcpu *v, gva_t address, const void *buf, size_t size);
 
+/* The same by physical address. */
+size_t breakpoints_read_phys(gpa_t address, void *buf, size_t size);
+size_t breakpoints_write_phys(gpa_t address, const void *buf, size_t size);
+
 #endif

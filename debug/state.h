@@ -32,6 +32,7 @@ struct debug_state {
     bool arch_auto;           /* or what suits the CPU's mode then */
     struct baud baud;         /* the line's speed */
     uint64_t heard;           /* stops that the user was told of */
+    bool physical;            /* gdb's memory commands take physical addresses */
     struct debug_cpu cpus[HV_MAX_CPUS];
 
     /* CPU 0's alone: the line's interrupt is on; bytes of its wait for the stub. */

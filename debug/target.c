@@ -63,11 +63,15 @@ static enum hv_status reg_write(unsigned thread, unsigned number, const uint8_t 
 
 static size_t mem_read(unsigned thread, gva_t address, void *buf, size_t size)
 {
+    if (debug.physical)
+        return breakpoints_read_phys(address, buf, size);
     return breakpoints_read(debug_vcpu(thread), address, buf, size);
 }
 
 static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t size)
 {
+    if (debug.physical)
+        return breakpoints_write_phys(address, buf, size);
     return breakpoints_write(debug_vcpu(thread), address, buf, size);
 }
 
@@ -173,6 +177,7 @@ static void attached(void)
 {
     debug_remove_all();
     registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
+    debug.physical = false;
     debug.attached = true;
 }
 
@@ -180,6 +185,7 @@ static void detach(void)
 {
     debug_remove_all();
     guest_memory_allow_devices(false);
+    debug.physical = false;
     debug.attached = false;
     debug.arch = REGISTERS_X86_64;
     debug.arch_auto = false;
@@ -199,6 +205,16 @@ static const char *description(void)
     }
     registers_use_arch(arch);
     return registers_description();
+}
+
+static bool is_physical(void)
+{
+    return debug.physical;
+}
+
+static void set_physical(bool physical)
+{
+    debug.physical = physical;
 }
 
 static const unsigned expedited[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_RBP};
@@ -230,4 +246,6 @@ const struct gdb_target debug_target = {
     .detach = detach,
     .restart = machine_reset,
     .monitor = debug_monitor,
+    .is_physical = is_physical,
+    .set_physical = set_physical,
 };

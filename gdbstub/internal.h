@@ -114,6 +114,9 @@ bool packet_is_attached(struct gdbstub *stub, struct gdb_args *args);       /* q
 bool packet_first_threads(struct gdbstub *stub, struct gdb_args *args);     /* qfThreadInfo */
 bool packet_more_threads(struct gdbstub *stub, struct gdb_args *args);      /* qsThreadInfo */
 bool packet_thread_extra_info(struct gdbstub *stub, struct gdb_args *args); /* qThreadExtraInfo */
+bool packet_qemu_supported(struct gdbstub *stub, struct gdb_args *args);    /* qqemu.Supported */
+bool packet_memory_mode(struct gdbstub *stub, struct gdb_args *args);       /* qqemu.PhyMemMode */
+bool packet_set_memory_mode(struct gdbstub *stub, struct gdb_args *args);   /* Qqemu.PhyMemMode */
 bool packet_symbol(struct gdbstub *stub, struct gdb_args *args);            /* qSymbol */
 bool packet_transfer(struct gdbstub *stub, struct gdb_args *args);          /* qXfer */
 bool packet_monitor(struct gdbstub *stub, struct gdb_args *args);           /* qRcmd */

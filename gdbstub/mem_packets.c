@@ -45,6 +45,33 @@ bool packet_write_memory_hex(struct gdbstub *stub, struct gdb_args *args)
     return write_memory(stub, address, args->p, length);
 }
 
+/* Packets of QEMU's: `maintenance packet Qqemu.PhyMemMode:1`, and memory is physical. */
+bool packet_qemu_supported(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (args_at_end(args) && stub->target->set_physical)
+        reply_text(stub, "PhyMemMode");
+    return true;
+}
+
+bool packet_memory_mode(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (args_at_end(args) && stub->target->is_physical)
+        reply_char(stub, stub->target->is_physical() ? '1' : '0');
+    return true;
+}
+
+bool packet_set_memory_mode(struct gdbstub *stub, struct gdb_args *args)
+{
+    uint64_t on;
+
+    if (!stub->target->set_physical)
+        return reply_empty(stub);
+    if (!args_char(args, ':') || !args_number(args, &on) || !args_at_end(args) || on > 1)
+        return reply_error(stub, GDB_EINVAL);
+    stub->target->set_physical(on);
+    return reply_ok(stub);
+}
+
 /* X: with length 0 it is gdb's question whether there is an X. */
 bool packet_write_memory(struct gdbstub *stub, struct gdb_args *args)
 {

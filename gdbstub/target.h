@@ -127,6 +127,11 @@ struct gdb_target {
 
     /* `monitor TEXT`, terminated. HV_ENOENT: no such command. Optional. */
     enum hv_status (*monitor)(const char *text, gdb_print_fn print);
+
+    /* Whether mem_read and mem_write take physical addresses; for the packets of QEMU's. Optional.
+     */
+    bool (*is_physical)(void);
+    void (*set_physical)(bool physical);
 };
 
 #endif

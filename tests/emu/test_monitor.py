@@ -33,3 +33,34 @@ def test_monitor_tables(boot):
     assert re.search(rf"^{selector:04x}  64-bit code ", text, re.MULTILINE), text
     assert f"idt at {gdb.value('$idtr_base'):x}, limit" in _answer(gdb, "idt")
     assert f"selector {gdb.value('$tr'):04x}" in _answer(gdb, "tss")
+
+
+@pytest.mark.needs("gdbvisor")
+def test_monitor_machine(boot):
+    """cpu, msr, in, out, phys, and gdb's own memory commands made physical."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    gdb.write(vm.guest["go"], b"\x01")
+    gdb.run(f"hbreak *{vm.guest['stage2_loop']:#x}")
+    pc = gdb.go().pc
+    assert f"CPU 0: 32-bit protected mode, ring 0, 32-bit paging, at {pc:x}" in _answer(gdb, "cpu")
+    # The guest's, not the host's; what the guest must not see is not there. (Neither emulator faults
+    # on an unknown MSR.)
+    assert _answer(gdb, "msr 0xc0000080") == "msr c0000080 = 0000000000000000\n"
+    assert _answer(gdb, "msr 0x176 0x1234") == "msr 176 = 0000000000001234\n"
+    assert re.search(r"msr 1b = 0+fee00[d9]00", _answer(gdb, "msr 0x1b"))
+    assert _answer(gdb, "msr 0x480") == "msr 480: there is none\n"
+    # The clock's register 10: a 32 kHz divider.
+    _answer(gdb, "out 0x70 0x0a")
+    assert re.match(r"port 71: [2a]6\n", _answer(gdb, "in 0x71"))
+    assert "debug UART" in _answer(gdb, "out 0x2f8 0")
+    # An alias is known to linear addresses alone; the text behind it to both.
+    page, alias = vm.guest["text_page"], 0xC0400000
+    assert "the page with th" in _answer(gdb, f"phys {page:#x} 16")
+    assert gdb.read(alias, 8) == b"the page"
+    gdb.run("maintenance packet Qqemu.PhyMemMode:1")
+    with pytest.raises(AssertionError):
+        gdb.read(alias, 8)
+    assert gdb.read(page, 8) == b"the page"
+    assert "linear" in _answer(gdb, "phys off")
+    assert gdb.read(alias, 8) == b"the page"

@@ -459,7 +459,19 @@ static enum hv_status monitor(const char *text, gdb_print_fn print)
     return strcmp(text, "quiet") == 0 ? HV_OK : HV_ENOENT;
 }
 
+static bool is_physical(void)
+{
+    return fake.physical;
+}
+
+static void set_physical(bool physical)
+{
+    fake.physical = physical;
+}
+
 struct gdb_target fake_target = {
+    .is_physical = is_physical,
+    .set_physical = set_physical,
     .thread_count = thread_count,
     .thread_info = thread_info,
     .reg_size = reg_size,

@@ -61,6 +61,7 @@ struct fake {
     unsigned patience; /* line_waits() is true after so many calls; 0: never */
     bool running;
     bool interrupt_wanted;
+    bool physical;
     struct gdb_stop stop; /* set by fake_run() */
 
     /* What the stub has called. */

@@ -23,6 +23,24 @@ static void m_reads(void **state)
     assert_string_equal(ask("m001000,0002"), "9090");
 }
 
+/* As QEMU has it: is it known, which is it, change it. */
+static void physical_memory_mode(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("qqemu.Supported"), "PhyMemMode");
+    assert_string_equal(ask("qqemu.PhyMemMode"), "0");
+    assert_string_equal(ask("Qqemu.PhyMemMode:1"), "OK");
+    assert_true(fake.physical);
+    assert_string_equal(ask("qqemu.PhyMemMode"), "1");
+    assert_string_equal(ask("Qqemu.PhyMemMode:2"), "E22");
+    assert_string_equal(ask("Qqemu.PhyMemMode"), "E22");
+    assert_string_equal(ask("Qqemu.PhyMemMode:0"), "OK");
+    assert_false(fake.physical);
+    fake_target.set_physical = NULL;
+    assert_string_equal(ask("qqemu.Supported"), "");
+    assert_string_equal(ask("Qqemu.PhyMemMode:1"), "");
+}
+
 static void m_longer_than_a_reply_is_answered_short(void **state)
 {
     (void)state;
@@ -147,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(m_reads, attach),
+        cmocka_unit_test_setup(physical_memory_mode, attach),
         cmocka_unit_test_setup(m_longer_than_a_reply_is_answered_short, attach),
         cmocka_unit_test_setup(m_that_runs_into_a_hole_is_answered_short, attach),
         cmocka_unit_test_setup(m_of_nothing_mapped_is_an_error, attach),
