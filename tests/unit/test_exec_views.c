@@ -2,158 +2,10 @@
  * core/exec_views.c on a backend that follows a script, with both vendors' tables: what a CPU can
  * execute, what all can read (USER-1, HAXM-22, WHPX-15, WHPX-17, WHPX-19).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "tests/unit/exec_view.h"
 
-#include <cmocka.h>
-
-#include "arch/x86/registers.h"
-#include "core/debug_regs.h"
-#include "core/exec_views.h"
 #include "core/run.h"
-#include "core/stage2.h"
 #include "core/step.h"
-#include "hv/compiler.h"
-#include "tests/model/backend.h"
-#include "tests/model/memory.h"
-
-enum { PAGE = 4096, CODE = 0x400000, OTHER = 0x800000, INT3 = 0xcc };
-
-static const struct stage2_format npt = {
-    .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
-static const struct stage2_format ept = {.table = 7,
-                                         .leaf = 1,
-                                         .large = 0x80,
-                                         .read = 1,
-                                         .write = 2,
-                                         .execute = 4,
-                                         .type_shift = 3,
-                                         .execute_only = true};
-
-static uint8_t pool[512 * PAGE] HV_ALIGNED(4096);
-static const struct stage2_format *format;
-static struct vcpu *v;
-static struct hv_exit out;
-
-static void remove_all(void)
-{
-    gva_t gva;
-
-    while (exec_views_count()) {
-        exec_views_get(0, &gva);
-        exec_views_remove(gva);
-    }
-}
-
-static void begin(const struct stage2_format *f)
-{
-    const struct stage2_config config = {f, 36, true, (hpa_t)pool, sizeof(pool)};
-
-    format = f;
-    vcpu_set_count(2);
-    v = model_backend_reset();
-    v->regs.rip = CODE + 0x10;
-    v->regs.rflags = 0x202;
-    assert_int_equal(stage2_init(&config), HV_OK);
-    for (unsigned i = 0; i < 3 * PAGE; i++)
-        *model_memory(CODE + i) = *model_memory(OTHER + i) = (uint8_t)(0x40 + i % 7);
-}
-
-static int setup_npt(void **state)
-{
-    (void)state;
-    begin(&npt);
-    return 0;
-}
-
-static int setup_ept(void **state)
-{
-    (void)state;
-    begin(&ept);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++)
-        exec_views_leave(vcpu_get(i));
-    remove_all();
-    vcpu_set_count(1);
-    return 0;
-}
-
-/* What a CPU may do at an address now, by the rights of all levels; *hpa: where that is. */
-static unsigned rights(unsigned cpu, gpa_t gpa, hpa_t *hpa)
-{
-    hpa_t table = stage2_root(cpu, STAGE2_NORMAL);
-    unsigned all = STAGE2_ALL;
-
-    for (unsigned shift = 39;; shift -= 9) {
-        uint64_t entry;
-
-        memcpy(&entry, (const uint8_t *)table + (gpa >> shift & 511) * 8, 8);
-        if (format == &ept)
-            all &= entry & 7;
-        else if (entry & 1)
-            all &= STAGE2_READ | (entry & 2 ? STAGE2_WRITE : 0) |
-                   (entry & format->no_execute ? 0 : STAGE2_EXECUTE);
-        else
-            all = 0;
-        table = entry & 0x000ffffffffff000ULL;
-        if (!all || shift == 12 || (shift < 39 && (entry & 0x80))) {
-            *hpa = table + (gpa & ((1ULL << shift) - 1));
-            return all;
-        }
-    }
-}
-
-static unsigned rights_at(gpa_t gpa)
-{
-    hpa_t hpa;
-    return rights(0, gpa, &hpa);
-}
-
-static void check_shared(gpa_t gpa, unsigned wanted)
-{
-    hpa_t hpa;
-
-    assert_int_equal(rights(1, gpa, &hpa), wanted);
-    assert_int_equal(hpa, gpa);
-}
-
-/* The byte that the CPU executes. */
-static uint8_t executed(gpa_t gpa)
-{
-    hpa_t hpa;
-
-    assert_true(rights(0, gpa, &hpa) & STAGE2_EXECUTE);
-    return hpa == gpa ? *model_memory(gpa) : *(const uint8_t *)hpa;
-}
-
-static void insert(gpa_t gpa)
-{
-    assert_int_equal(exec_views_insert(gpa, gpa), HV_OK);
-}
-
-static struct hv_exit fetch(gpa_t gpa)
-{
-    return (struct hv_exit){.kind = HV_EXIT_STAGE2, .stage2 = {.address = gpa, .execute = true}};
-}
-
-/* v goes to an address, whose page it cannot execute. */
-static enum exec_fault fetch_at(struct vcpu *cpu, gpa_t gpa)
-{
-    struct hv_exit exit = fetch(gpa);
-
-    cpu->regs.rip = gpa;
-    return exec_views_fault(cpu, &exit);
-}
-
-#define DATA (STAGE2_READ | STAGE2_WRITE)
 
 /* BP-18, USER-1: all may read and write true bytes, nobody can execute; afterwards all is back. */
 static void test_bp18_guarded(void **state)
@@ -360,121 +212,6 @@ static void test_stale(void **state)
     assert_int_equal(rights_at(CODE), DATA);
 }
 
-/* Without execute-only pages: registers that nobody uses, as the code and the user know them. */
-static void test_registers(void **state)
-{
-    static const struct debug_slot watch = {true, DEBUG_WRITE, 4, 0x9000};
-
-    (void)state;
-    debug_regs_set_user(0, &watch);
-    v->debug_regs.dr[0] = 0x5000;
-    v->debug_regs.dr7 = DR7_RESET | 1;
-    v->traps = TRAP_BREAKPOINT;
-    debug_regs_update(v);
-    uint64_t before = v->live_dr7;
-    assert_int_equal(exec_views_insert(CODE + 0x20, 0xffff0020), HV_OK);
-    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
-    assert_int_equal(rights_at(CODE), STAGE2_ALL);
-    assert_int_equal(rights_at(OTHER), DATA);
-    assert_int_equal(v->live_dr[0], 0x5000);
-    assert_int_equal(v->live_dr[1], 0x9000);
-    assert_int_equal(v->live_dr[2], CODE + 0x20);
-    assert_int_equal(v->live_dr[3], 0xffff0020);
-    assert_int_equal(v->live_dr7, before | DR7_G(2) | DR7_G(3));
-    assert_int_equal(v->traps, TRAP_BREAKPOINT | TRAP_DEBUG | TRAP_DR_READS);
-    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
-    exec_views_leave(v);
-    assert_int_equal(v->live_dr7, before);
-    assert_int_equal(v->traps, TRAP_BREAKPOINT);
-    assert_int_equal(rights_at(CODE), DATA);
-}
-
-static struct hv_exit debug(uint64_t dr6)
-{
-    return (struct hv_exit){.kind = HV_EXIT_DEBUG, .debug = {dr6}};
-}
-
-/* GEN-2: whose hit it was. */
-static void test_gen2_register_hits(void **state)
-{
-    (void)state;
-    v->debug_regs.dr[0] = CODE + 0x20;
-    v->debug_regs.dr7 = DR7_RESET | 1;
-    debug_regs_update(v);
-    assert_int_equal(exec_views_insert(CODE + 0x20, CODE + 0x20), HV_OK);
-    assert_int_equal(exec_views_insert(CODE + 0x28, 0x7000), HV_OK);
-    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
-    v->regs.rip = CODE + 0x20;
-    out = debug(DR6_B(1));
-    assert_true(exec_views_debug(v, &out));
-    assert_int_equal(out.kind, HV_EXIT_BREAKPOINT);
-    /* The guest's own goes first, then ours is hit. */
-    out = debug(DR6_B(1) | DR6_B(0));
-    assert_false(exec_views_debug(v, &out));
-    assert_int_equal(out.debug.dr6, DR6_B(0));
-    out = debug(DR6_BS);
-    assert_false(exec_views_debug(v, &out));
-    assert_int_equal(out.debug.dr6, DR6_BS);
-    /* Another page, which this address space has at the user's address. */
-    v->regs.rip = 0x7000;
-    out = debug(DR6_B(3));
-    assert_true(exec_views_debug(v, &out));
-    assert_int_equal(out.kind, HV_EXIT_NONE);
-    assert_int_equal(v->regs.rflags & RFLAGS_RF, RFLAGS_RF);
-}
-
-/* The guest arms registers of its own meanwhile: they are not taken from it. */
-static void test_registers_give_way(void **state)
-{
-    uint64_t value = DR7_RESET | DR7_G(0) | DR7_G(1) | DR7_G(2);
-
-    (void)state;
-    insert(CODE + 0x20);
-    insert(CODE + 0x21);
-    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
-    exec_views_prepare(v);
-    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
-    v->regs.seg[SEG_SS].attributes = 0x93;
-    assert_true(debug_regs_move(v, 7, true, &value));
-    exec_views_prepare(v);
-    assert_int_equal(rights_at(CODE), DATA);
-    assert_int_equal(v->live_dr7, value);
-    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
-    assert_int_equal(*model_memory(CODE + 0x20), INT3);
-}
-
-/* Too many for the registers: in the page itself while a CPU is there. */
-static void test_planted(void **state)
-{
-    struct vcpu *other = vcpu_get(1);
-
-    (void)state;
-    *other = *v;
-    other->number = 1;
-    for (unsigned i = 0; i < 5; i++)
-        insert(CODE + 0x20 + 2 * i);
-    assert_int_equal(exec_views_insert(CODE + 0x20, 0x7020), HV_OK);
-    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
-    assert_int_equal(rights_at(CODE), STAGE2_ALL);
-    for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(*model_memory(CODE + 0x20 + i) == INT3, i % 2 == 0);
-    /* A second CPU: the first one's leaving lifts nothing, and it cannot step alone. */
-    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
-    assert_false(exec_views_claim(v, CODE + 0x20));
-    assert_int_equal(*model_memory(CODE + 0x20), INT3);
-    *model_memory(CODE + 0x22) = 0x77; /* the guest writes over one */
-    exec_views_leave(other);
-    for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(*model_memory(CODE + 0x20 + i), i == 2 ? 0x77 : 0x40 + (0x20 + i) % 7);
-    /* While one steps at a breakpoint there, nobody plants any. */
-    assert_true(exec_views_claim(v, CODE + 0x20));
-    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
-    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
-    exec_views_release(v);
-    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
-    assert_int_equal(*model_memory(CODE + 0x20), INT3);
-}
-
 /* WHPX-17: a thousand in one page and in many; each page is mapped by itself once. */
 static void test_whpx17_many(void **state)
 {
@@ -497,34 +234,15 @@ static void test_whpx17_many(void **state)
     check_shared(OTHER + 499 * PAGE, STAGE2_ALL);
 }
 
-#define ON_NPT(test) cmocka_unit_test_setup_teardown(test, setup_npt, teardown)
-#define ON_EPT(test) cmocka_unit_test_setup_teardown(test, setup_ept, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_NPT(test_bp18_guarded),
-        ON_EPT(test_bp18_guarded),
-        ON_NPT(test_refused),
-        ON_EPT(test_refused),
-        ON_EPT(test_copy),
-        ON_NPT(test_user1_unpacked),
-        ON_EPT(test_user1_unpacked),
-        ON_NPT(test_at_once),
-        ON_EPT(test_at_once),
-        ON_EPT(test_same_page_data),
-        ON_NPT(test_straddle),
-        ON_EPT(test_straddle),
-        ON_NPT(test_whpx19_step),
-        ON_EPT(test_whpx19_step),
-        ON_NPT(test_stale),
-        ON_EPT(test_stale),
-        ON_NPT(test_registers),
-        ON_NPT(test_gen2_register_hits),
-        ON_NPT(test_registers_give_way),
-        ON_NPT(test_planted),
-        ON_NPT(test_whpx17_many),
-        ON_EPT(test_whpx17_many),
+        ON_NPT(test_bp18_guarded),   ON_EPT(test_bp18_guarded), ON_NPT(test_refused),
+        ON_EPT(test_refused),        ON_EPT(test_copy),         ON_NPT(test_user1_unpacked),
+        ON_EPT(test_user1_unpacked), ON_NPT(test_at_once),      ON_EPT(test_at_once),
+        ON_EPT(test_same_page_data), ON_NPT(test_straddle),     ON_EPT(test_straddle),
+        ON_NPT(test_whpx19_step),    ON_EPT(test_whpx19_step),  ON_NPT(test_stale),
+        ON_EPT(test_stale),          ON_NPT(test_whpx17_many),  ON_EPT(test_whpx17_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,129 @@
+/* core/exec_views.c where no page is execute-only: debug registers that nobody uses, else INT3s. */
+#include "tests/unit/exec_view.h"
+
+/* Without execute-only pages: registers that nobody uses, as the code and the user know them. */
+static void test_registers(void **state)
+{
+    static const struct debug_slot watch = {true, DEBUG_WRITE, 4, 0x9000};
+
+    (void)state;
+    debug_regs_set_user(0, &watch);
+    v->debug_regs.dr[0] = 0x5000;
+    v->debug_regs.dr7 = DR7_RESET | 1;
+    v->traps = TRAP_BREAKPOINT;
+    debug_regs_update(v);
+    uint64_t before = v->live_dr7;
+    assert_int_equal(exec_views_insert(CODE + 0x20, 0xffff0020), HV_OK);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(rights_at(CODE), STAGE2_ALL);
+    assert_int_equal(rights_at(OTHER), DATA);
+    assert_int_equal(v->live_dr[0], 0x5000);
+    assert_int_equal(v->live_dr[1], 0x9000);
+    assert_int_equal(v->live_dr[2], CODE + 0x20);
+    assert_int_equal(v->live_dr[3], 0xffff0020);
+    assert_int_equal(v->live_dr7, before | DR7_G(2) | DR7_G(3));
+    assert_int_equal(v->traps, TRAP_BREAKPOINT | TRAP_DEBUG | TRAP_DR_READS);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    exec_views_leave(v);
+    assert_int_equal(v->live_dr7, before);
+    assert_int_equal(v->traps, TRAP_BREAKPOINT);
+    assert_int_equal(rights_at(CODE), DATA);
+}
+
+static struct hv_exit debug(uint64_t dr6)
+{
+    return (struct hv_exit){.kind = HV_EXIT_DEBUG, .debug = {dr6}};
+}
+
+/* GEN-2: whose hit it was. */
+static void test_gen2_register_hits(void **state)
+{
+    (void)state;
+    v->debug_regs.dr[0] = CODE + 0x20;
+    v->debug_regs.dr7 = DR7_RESET | 1;
+    debug_regs_update(v);
+    assert_int_equal(exec_views_insert(CODE + 0x20, CODE + 0x20), HV_OK);
+    assert_int_equal(exec_views_insert(CODE + 0x28, 0x7000), HV_OK);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    v->regs.rip = CODE + 0x20;
+    out = debug(DR6_B(1));
+    assert_true(exec_views_debug(v, &out));
+    assert_int_equal(out.kind, HV_EXIT_BREAKPOINT);
+    /* The guest's own goes first, then ours is hit. */
+    out = debug(DR6_B(1) | DR6_B(0));
+    assert_false(exec_views_debug(v, &out));
+    assert_int_equal(out.debug.dr6, DR6_B(0));
+    out = debug(DR6_BS);
+    assert_false(exec_views_debug(v, &out));
+    assert_int_equal(out.debug.dr6, DR6_BS);
+    /* Another page, which this address space has at the user's address. */
+    v->regs.rip = 0x7000;
+    out = debug(DR6_B(3));
+    assert_true(exec_views_debug(v, &out));
+    assert_int_equal(out.kind, HV_EXIT_NONE);
+    assert_int_equal(v->regs.rflags & RFLAGS_RF, RFLAGS_RF);
+}
+
+/* The guest arms registers of its own meanwhile: they are not taken from it. */
+static void test_registers_give_way(void **state)
+{
+    uint64_t value = DR7_RESET | DR7_G(0) | DR7_G(1) | DR7_G(2);
+
+    (void)state;
+    insert(CODE + 0x20);
+    insert(CODE + 0x21);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    exec_views_prepare(v);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    v->regs.seg[SEG_SS].attributes = 0x93;
+    assert_true(debug_regs_move(v, 7, true, &value));
+    exec_views_prepare(v);
+    assert_int_equal(rights_at(CODE), DATA);
+    assert_int_equal(v->live_dr7, value);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+}
+
+/* Too many for the registers: in the page itself while a CPU is there. */
+static void test_planted(void **state)
+{
+    struct vcpu *other = vcpu_get(1);
+
+    (void)state;
+    *other = *v;
+    other->number = 1;
+    for (unsigned i = 0; i < 5; i++)
+        insert(CODE + 0x20 + 2 * i);
+    assert_int_equal(exec_views_insert(CODE + 0x20, 0x7020), HV_OK);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(rights_at(CODE), STAGE2_ALL);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(*model_memory(CODE + 0x20 + i) == INT3, i % 2 == 0);
+    /* A second CPU: the first one's leaving lifts nothing, and it cannot step alone. */
+    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
+    assert_false(exec_views_claim(v, CODE + 0x20));
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+    *model_memory(CODE + 0x22) = 0x77; /* the guest writes over one */
+    exec_views_leave(other);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(*model_memory(CODE + 0x20 + i), i == 2 ? 0x77 : 0x40 + (0x20 + i) % 7);
+    /* While one steps at a breakpoint there, nobody plants any. */
+    assert_true(exec_views_claim(v, CODE + 0x20));
+    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    exec_views_release(v);
+    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_NPT(test_registers),
+        ON_NPT(test_gen2_register_hits),
+        ON_NPT(test_registers_give_way),
+        ON_NPT(test_planted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
