@@ -3,6 +3,7 @@
 #include "boot/refuse_start.h"
 #include "core/mediate.h"
 #include "core/policy.h"
+#include "debug/guest_console.h"
 #include "drivers/serial/ns16550.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
@@ -202,7 +203,7 @@ const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
     return &uart_link;
 }
 
-void gdb_uart_hide(bool in_use)
+void gdb_uart_hide(bool in_use, bool guest_console)
 {
     /*
      * Absent, but for a line status that says "nothing received, all sent": a driver that has this
@@ -213,6 +214,10 @@ void gdb_uart_hide(bool in_use)
 
     if (!*name)
         return;
+    if (guest_console) {
+        guest_console_open((uint16_t)uart.at.base);
+        return;
+    }
     if (uart.at.space == NS16550_PORT) {
         io_policy_hide((uint16_t)uart.at.base, NS16550_REG_COUNT, in_use ? idle : NULL);
         return;

@@ -14,9 +14,10 @@ const struct debug_link *gdb_uart_open(const struct boot_gdb *gdb,
 
 /*
  * Takes its ports (or page) out of the guest's hands; stage 2 is built by then. in_use: the guest
- * runs already and may have a driver on it; such a driver finds it idle for ever.
+ * runs already and may have a driver on it; such a driver finds it idle for ever. guest_console:
+ * there is a virtual UART in its place (debug/guest_console.h).
  */
-void gdb_uart_hide(bool in_use);
+void gdb_uart_hide(bool in_use, bool guest_console);
 
 /* Its ISA interrupt, or -1 when it is not known: Ctrl-C cannot break in then. */
 int gdb_uart_irq(void);

@@ -326,7 +326,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     tsc_measure();
     make_maps(info);
     build_stage2(info);
-    gdb_uart_hide(info->running.goes_on);
+    gdb_uart_hide(info->running.goes_on, options.guest_console);
     if (line)
         route_break_in();
     if (info->running.boot_services)

@@ -213,18 +213,24 @@ static const char *read_stop(struct text value, struct boot_options *options)
     return NULL;
 }
 
+/* Where our log goes; `guest`, alone or behind it: the guest's console is on the debug UART. */
 static const char *read_console(struct text value, struct boot_options *options)
 {
+    struct boot_console console = {BOOT_CONSOLE_VGA, 0, 0};
+    struct text more = {"", 0};
+    bool guest = is(value, "guest") || (split(&value, ',', &more) && is(more, "guest"));
     uint8_t com = com_number(value);
 
     if (com != 0)
-        options->console = (struct boot_console){BOOT_CONSOLE_COM, com, boot_com_port(com)};
-    else if (is(value, "vga"))
-        options->console = (struct boot_console){BOOT_CONSOLE_VGA, 0, 0};
+        console = (struct boot_console){BOOT_CONSOLE_COM, com, boot_com_port(com)};
     else if (is(value, "none"))
-        options->console = (struct boot_console){BOOT_CONSOLE_NONE, 0, 0};
-    else
+        console.kind = BOOT_CONSOLE_NONE;
+    else if (!is(value, "vga") && !is(value, "guest"))
         return "no such console";
+    if (more.len != 0 && !guest)
+        return "only ,guest may follow";
+    options->console = console;
+    options->guest_console = guest;
     return NULL;
 }
 
@@ -245,7 +251,7 @@ static const struct option table[] = {
      ",rtscts may follow"},
     {"guest", read_guest, "next, disk:N, module or efi:\\PATH"},
     {"stop", read_stop, "entry, ap or none"},
-    {"console", read_console, "vga, com1..com4 or none"},
+    {"console", read_console, "vga, com1..com4 or none; ,guest may follow, or guest"},
     {"ap", read_ap, "auto or icr"},
     {"keep-going", NULL, "it alone, without a value"},
 };
@@ -319,6 +325,19 @@ static void check_uarts(struct boot_options *options, struct boot_option_errors 
     options->console = (struct boot_console){BOOT_CONSOLE_NONE, 0, 0};
 }
 
+/* The guest's console is at the debug UART's ports. */
+static void check_guest_console(struct boot_options *options, struct boot_option_errors *errors)
+{
+    static const char word[] = "console=guest";
+
+    if (!options->guest_console ||
+        (options->gdb.kind != BOOT_GDB_MMIO && options->gdb.kind != BOOT_GDB_NONE))
+        return;
+    report(errors, (struct text){word, sizeof(word) - 1}, "gdb= has no UART at ports",
+           "gdb=com1..com4, io:PORT or auto with it");
+    options->guest_console = false;
+}
+
 bool boot_options_parse(const char *line, bool have_module, struct boot_options *options,
                         struct boot_option_errors *errors)
 {
@@ -339,5 +358,6 @@ bool boot_options_parse(const char *line, bool have_module, struct boot_options 
         options->guest.kind = BOOT_GUEST_NEXT;
     }
     check_uarts(options, errors);
+    check_guest_console(options, errors);
     return errors->total == 0;
 }

@@ -52,6 +52,7 @@ struct boot_options {
     struct boot_guest guest;
     enum boot_stop stop;
     struct boot_console console;
+    bool guest_console; /* the guest's serial console is on the debug UART */
     enum boot_ap ap;
     bool keep_going;
 };

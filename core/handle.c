@@ -68,7 +68,7 @@ static enum core_result handle_io(struct vcpu *v, const struct hv_exit *exit)
 
     uint64_t *rax = &v->regs.gpr[GPR_RAX];
     uint32_t value = (uint32_t)*rax;
-    io_policy_access(exit->io.port, exit->io.size, exit->io.in, &value);
+    v->noticed |= io_policy_access(exit->io.port, exit->io.size, exit->io.in, &value);
     if (exit->io.in) {
         switch (exit->io.size) {
         case 1:

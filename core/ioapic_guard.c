@@ -1,5 +1,6 @@
 #include "core/ioapic_guard.h"
 
+#include "arch/x86/apic.h"
 #include "arch/x86/insn.h"
 #include "core/mediate.h"
 #include "hv/compiler.h"
@@ -14,7 +15,15 @@ enum {
     INDEX_VERSION = 1,
     INDEX_ENTRIES = 0x10
 };
-enum { ENTRY_NMI = 4 << 8, ENTRY_MASKED = 1 << 16 };
+enum {
+    ENTRY_VECTOR = 0xff,
+    ENTRY_DELIVERY = 7 << 8,
+    ENTRY_LOWEST = 1 << 8, /* lowest priority; 0 is fixed */
+    ENTRY_NMI = 4 << 8,
+    ENTRY_LOGICAL = 1 << 11,
+    ENTRY_MASKED = 1 << 16,
+    FIRST_VECTOR = 16, /* an APIC takes none below */
+};
 
 static struct spinlock lock; /* of all below, and of the chip's select and window */
 static struct ioapic_pin pin;
@@ -85,6 +94,21 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
         mmio_write32(pin.ioapic + REG_EOI, value);
     }
     spin_unlock(&lock);
+}
+
+void ioapic_guard_raise(void)
+{
+    uint32_t entry, destination;
+
+    spin_lock(&lock);
+    entry = guest_entry[0];
+    destination = guest_entry[1] >> 24;
+    spin_unlock(&lock);
+    if (!pin.ioapic || (entry & ENTRY_MASKED) || (entry & ENTRY_DELIVERY) > ENTRY_LOWEST ||
+        (entry & ENTRY_VECTOR) < FIRST_VECTOR)
+        return;
+    /* Vector, delivery and destination mode stand where an interrupt command has them. */
+    apic_send_fixed(destination, entry & (ENTRY_VECTOR | ENTRY_DELIVERY | ENTRY_LOGICAL));
 }
 
 enum hv_status ioapic_guard_init(const struct ioapic_pin *p)

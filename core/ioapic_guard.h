@@ -20,4 +20,11 @@ struct ioapic_pin {
  */
 enum hv_status ioapic_guard_init(const struct ioapic_pin *pin);
 
+/*
+ * The device behind the pin, as the guest sees it, interrupts: the guest gets what its own entry
+ * says, by an interrupt command to the same APIC. Nothing when the entry is masked, or not a plain
+ * interrupt.
+ */
+void ioapic_guard_raise(void);
+
 #endif

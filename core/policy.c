@@ -114,42 +114,51 @@ bool msr_policy_write(struct vcpu *v, uint32_t msr, uint64_t value)
     }
 }
 
-static struct {
+struct hidden_ports {
     uint16_t first, count;
-    const uint8_t *reads;
-} hidden_ports[8];
+    const uint8_t *reads; /* NULL: all ones */
+    io_device_fn access;  /* NULL: nothing is there */
+};
+
+static struct hidden_ports hidden_ports[8];
 static unsigned hidden_count;
 
-enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *reads)
+static enum hv_status add_hidden(const struct hidden_ports *ports)
 {
     if (hidden_count == HV_ARRAY_SIZE(hidden_ports))
         return HV_ENOSPC;
-    hidden_ports[hidden_count].first = first;
-    hidden_ports[hidden_count].count = count;
-    hidden_ports[hidden_count].reads = reads;
-    hidden_count++;
+    hidden_ports[hidden_count++] = *ports;
     return HV_OK;
 }
 
-/* Whether the port is hidden, and what it then reads as. */
-static bool find_hidden(uint16_t port, uint8_t *reads)
+enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *reads)
+{
+    struct hidden_ports ports = {.first = first, .count = count, .reads = reads};
+
+    return add_hidden(&ports);
+}
+
+enum hv_status io_policy_device(uint16_t first, uint16_t count, io_device_fn access)
+{
+    struct hidden_ports ports = {.first = first, .count = count, .access = access};
+
+    return add_hidden(&ports);
+}
+
+static const struct hidden_ports *find_hidden(uint16_t port)
 {
     for (unsigned i = 0; i < hidden_count; i++) {
         unsigned offset = (unsigned)port - hidden_ports[i].first;
 
-        if (port < hidden_ports[i].first || offset >= hidden_ports[i].count)
-            continue;
-        *reads = hidden_ports[i].reads ? hidden_ports[i].reads[offset] : 0xff;
-        return true;
+        if (port >= hidden_ports[i].first && offset < hidden_ports[i].count)
+            return &hidden_ports[i];
     }
-    return false;
+    return NULL;
 }
 
 bool io_policy_is_hidden(uint16_t port)
 {
-    uint8_t reads;
-
-    return find_hidden(port, &reads);
+    return find_hidden(port) != NULL;
 }
 
 void io_policy_map(uint8_t *map)
@@ -168,21 +177,38 @@ void io_policy_map_watched(uint8_t *map)
     }
 }
 
-void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
+static bool access_hidden(const struct hidden_ports *ports, uint16_t port, bool in, uint8_t *value)
+{
+    unsigned offset = (unsigned)port - ports->first;
+
+    if (ports->access)
+        return ports->access(offset, in, value);
+    if (in)
+        *value = ports->reads ? ports->reads[offset] : 0xff;
+    return false;
+}
+
+bool io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
 {
     uint32_t result = 0;
+    bool noticed = false;
 
     for (unsigned i = 0; i < size; i++) {
         uint16_t p = (uint16_t)(port + i);
-        uint8_t reads;
-        bool hidden = find_hidden(p, &reads);
-        if (in)
-            result |= (uint32_t)(hidden ? reads : inb(p)) << (8 * i);
-        else if (!hidden)
-            outb(p, a20_guard_write(p, (uint8_t)(*value >> (8 * i))));
+        uint8_t byte = (uint8_t)(*value >> (8 * i));
+        const struct hidden_ports *hidden = find_hidden(p);
+
+        if (hidden)
+            noticed |= access_hidden(hidden, p, in, &byte);
+        else if (in)
+            byte = inb(p);
+        else
+            outb(p, a20_guard_write(p, byte));
+        result |= (uint32_t)byte << (8 * i);
     }
     if (in)
         *value = result;
+    return noticed;
 }
 
 /* SDM vol. 2 and APM vol. 3, "CPUID". */

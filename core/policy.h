@@ -46,6 +46,14 @@ enum hv_status io_policy_hide(uint16_t first, uint16_t count, const uint8_t *rea
 bool io_policy_is_hidden(uint16_t port);
 
 /*
+ * A device of ours in their place: each access is a call of a byte, *value in for a write and out
+ * for a read. True: something of it has to be looked at outside of core_run(). Counts as one of the
+ * 8 calls above.
+ */
+typedef bool (*io_device_fn)(unsigned offset, bool in, uint8_t *value);
+enum hv_status io_policy_device(uint16_t first, uint16_t count, io_device_fn access);
+
+/*
  * Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them; and
  * for those that are watched.
  */
@@ -54,9 +62,9 @@ void io_policy_map_watched(uint8_t *map);
 
 /*
  * IN or OUT of 1, 2 or 4 bytes that exited. What is not hidden of an access that straddles the edge
- * is done byte by byte. *value: in for OUT, out for IN.
+ * is done byte by byte. *value: in for OUT, out for IN. True: as a device of ours says.
  */
-void io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value);
+bool io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value);
 
 struct cpuid_words {
     uint32_t eax, ebx, ecx, edx;

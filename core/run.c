@@ -84,6 +84,10 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
             break;
         case CORE_DONE:
         case CORE_RAISED:
+            if (v->noticed) {
+                exit->kind = HV_EXIT_NONE;
+                return;
+            }
             break;
         case CORE_PASS:
             v->passing = true;

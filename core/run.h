@@ -7,7 +7,7 @@
 /*
  * Runs v until something happens that is not core's to handle: HV_EXIT_NMI, HV_EXIT_DEBUG,
  * HV_EXIT_BREAKPOINT, HV_EXIT_ICEBP, HV_EXIT_SHUTDOWN, HV_EXIT_INIT, HV_EXIT_STAGE2,
- * HV_EXIT_INVALID or HV_EXIT_UNKNOWN.
+ * HV_EXIT_INVALID or HV_EXIT_UNKNOWN; or HV_EXIT_NONE, when v->noticed is set.
  */
 void core_run(struct vcpu *v, struct hv_exit *exit);
 

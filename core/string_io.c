@@ -76,7 +76,7 @@ enum core_result string_io(struct vcpu *v, const struct hv_exit *exit)
     uint32_t value = 0;
     if (!in && guest_linear_read(v, address, &value, exit->io.size) != exit->io.size)
         return raise_page_fault(v, address, false);
-    io_policy_access(exit->io.port, exit->io.size, in, &value);
+    v->noticed |= io_policy_access(exit->io.port, exit->io.size, in, &value);
     if (in && guest_linear_write(v, address, &value, exit->io.size) != exit->io.size)
         return raise_page_fault(v, address, true);
 

@@ -146,6 +146,7 @@ struct vcpu {
     uint32_t exceptions; /* bit n: exception n, as debug wants to see them; off while passing */
     bool passing;        /* debug has seen the instruction at RIP: it is carried out */
 
+    bool noticed; /* a device of ours (core/policy.h) has to be looked at; debug/ clears it */
     bool refused; /* the last exit was a refused state, see handle.c */
 
     uint64_t exits[HV_EXIT_KINDS];

@@ -6,6 +6,7 @@
 #include "core/backend.h"
 #include "core/park.h"
 #include "core/run.h"
+#include "debug/guest_console.h"
 #include "debug/state.h"
 #include "lib/log.h"
 
@@ -57,6 +58,13 @@ void line_close(const struct vcpu *v)
         swallow_nmi(v);
     }
     link_of(v)->hush();
+}
+
+void line_take(const struct vcpu *v)
+{
+    if (v->number != LINE_CPU)
+        park_gather(v);
+    line_close(v);
 }
 
 void line_sort_nmi(struct vcpu *v, bool exited)
@@ -125,7 +133,7 @@ void line_feed_stub(void)
     while ((byte = link->get()) != LINK_EMPTY) {
         if (byte == LINK_BREAK)
             debug.interrupt_asked = true;
-        else
+        else if (!guest_console_take((uint8_t)byte))
             gdbstub_receive(&debug.stub, (uint8_t)byte);
     }
     look_at_baud();

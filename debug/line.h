@@ -10,6 +10,12 @@
 /* v is about to let its guest run, or to rest: the line may interrupt. */
 void line_open(const struct vcpu *v);
 
+/*
+ * v, which holds, wants to use the line while others run: the line is silent, and CPU 0 does not
+ * touch it.
+ */
+void line_take(const struct vcpu *v);
+
 /* v is about to stand, or to talk: the line is silent, and no NMI of its is left. */
 void line_close(const struct vcpu *v);
 

@@ -14,6 +14,7 @@
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/conditions.h"
+#include "debug/guest_console.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -265,8 +266,10 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
         report_death(v, event->exit);
     if (!link())
         machine_halt();
+    guest_console_drain();
     gdbstub_stopped(&debug.stub, stop);
     converse(v);
+    v->noticed = guest_console_due();
 }
 
 /* v has something to say. While another CPU holds it waits for its turn. */
@@ -290,13 +293,22 @@ static void tell(struct vcpu *v)
     park_release(v);
 }
 
-/* Bytes came while the guest runs: they disturb nobody unless they ask for a stop. */
+/*
+ * Bytes came while the guest runs, or its console has some: they disturb nobody unless they ask for
+ * a stop.
+ */
 static void hear(struct vcpu *v)
 {
     if (!park_claim(v))
         return;
+    if (v->noticed || guest_console_due())
+        line_take(v);
+    v->noticed = false;
     debug.interrupt_asked = false;
-    line_feed_stub();
+    do {
+        guest_console_flush();
+        line_feed_stub();
+    } while (guest_console_due());
     if (debug.interrupt_asked)
         note_interrupt(v);
     park_release(v);
@@ -364,7 +376,7 @@ void debug_session_cpu(struct vcpu *v)
             stand(v, park_stand);
         else if (event->interrupted || (event->kind != EVENT_NONE && !held))
             tell(v);
-        else if (line_heard(v))
+        else if (line_heard(v) || v->noticed)
             hear(v);
         else if (ipi_waits(v->number))
             stand(v, park_rest);

@@ -112,6 +112,11 @@ void apic_send_nmi(uint32_t apic_id)
     apic_send(apic_id, APIC_DELIVER_NMI << DELIVERY_SHIFT | ASSERT);
 }
 
+void apic_send_fixed(uint32_t destination, uint32_t low)
+{
+    apic_send(destination, low | ASSERT);
+}
+
 void apic_send_init(uint32_t apic_id)
 {
     apic_send(apic_id, APIC_DELIVER_INIT << DELIVERY_SHIFT | ASSERT);

@@ -66,6 +66,8 @@ struct apic_address apic_own_address(void);
 void apic_send(uint32_t apic_id, uint32_t low);
 void apic_send_nmi(uint32_t apic_id);
 void apic_send_init(uint32_t apic_id);
+/* An interrupt; low: vector, delivery mode fixed or lowest priority, destination mode. */
+void apic_send_fixed(uint32_t destination, uint32_t low);
 void apic_send_startup(uint32_t apic_id, uint8_t vector);
 
 /* This CPU's APIC to what INIT leaves ("Local APIC State After an INIT Reset"). */

@@ -5,9 +5,9 @@
 #include "hv/types.h"
 
 /*
- * Measures it, once and before a guest runs: 10 ms against the timer chip's channel 2, the
- * loudspeaker's; where there is no such chip it is what CPUID tells, else 2 GHz. Time-outs and time
- * stamps are made from it, nothing that has to be exact.
+ * Measures it, once and before a guest runs: 10 ms, or some times that, against the timer chip's
+ * channel 2, the loudspeaker's; where there is no such chip it is what CPUID tells, else 2 GHz.
+ * Time-outs and time stamps are made from it, nothing that has to be exact.
  */
 void tsc_measure(void);
 

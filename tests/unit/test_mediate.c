@@ -216,6 +216,35 @@ static void test_user11_our_entry(void **state)
     assert_int_equal(chip.entries[2 * OUR_PIN + 1], 5U << 24);
 }
 
+/* USER-7: the device behind our pin interrupts as the guest's own entry says, if that is a way. */
+static void test_user7_raise(void **state)
+{
+    static const struct {
+        uint32_t low, high, command;
+    } rows[] = {
+        {0x0034, 3U << 24, 0x4034}, /* fixed, physical */
+        {0x0931, 2U << 24, 0x4931}, /* lowest priority, logical */
+        {0x2034, 1U << 24, 0x4034}, /* polarity is the wire's */
+        {0x10034, 3U << 24, 0},     /* masked */
+        {0x0434, 0, 0},             /* an NMI */
+        {0x0700, 0, 0},             /* by the 8259 */
+        {0x000f, 0, 0},             /* no vector */
+    };
+
+    (void)state;
+    lapic[0x310 / 4] = 0x99000000;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(rows); i++) {
+        write_index(LOW4, rows[i].low);
+        write_index(HIGH4, rows[i].high);
+        lapic[0x300 / 4] = 0;
+        lapic_writes = 0;
+        ioapic_guard_raise();
+        assert_int_equal(lapic[0x300 / 4], rows[i].command);
+        assert_int_equal(lapic_writes, rows[i].command ? 3 : 0);
+        assert_int_equal(lapic[0x310 / 4], 0x99000000); /* the guest's again */
+    }
+}
+
 static void test_other_entries(void **state)
 {
     (void)state;
@@ -429,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_no_chip),
         cmocka_unit_test(test_user3_entry),
         cmocka_unit_test(test_user11_our_entry),
+        cmocka_unit_test(test_user7_raise),
         cmocka_unit_test(test_other_entries),
         cmocka_unit_test(test_select),
         cmocka_unit_test(test_read_modify_write),

@@ -148,6 +148,31 @@ static void test_gdb_line(void **state)
     assert_int_equal(options.gdb.baud, 115200);
 }
 
+/* USER-7 */
+static void test_guest_console(void **state)
+{
+    (void)state;
+    good("");
+    assert_false(options.guest_console);
+    good("console=guest");
+    assert_true(options.guest_console);
+    assert_int_equal(options.console.kind, BOOT_CONSOLE_VGA);
+    good("gdb=com1 console=com2,guest");
+    assert_true(options.guest_console);
+    assert_int_equal(options.console.com, 2);
+    good("console=none,guest gdb=auto");
+    assert_true(options.guest_console);
+    assert_int_equal(options.console.kind, BOOT_CONSOLE_NONE);
+    good("console=guest console=vga");
+    assert_false(options.guest_console);
+    assert_non_null(strstr(bad("console=com2,host"), "only ,guest may follow"));
+    assert_non_null(strstr(bad("console=guest,com2"), "only ,guest may follow"));
+    assert_non_null(strstr(bad("console=guest gdb=none"), "gdb= has no UART at ports"));
+    assert_false(options.guest_console);
+    bad("console=guest gdb=mmio:0xfe031000");
+    bad("console=com1,guest gdb=com1");
+}
+
 static void test_guest(void **state)
 {
     char line[400];
@@ -209,7 +234,8 @@ static void test_the_rest(void **state)
     assert_string_equal(bad("stop=kernel"),
                         "stop=kernel: no such place to stop; use entry, ap or none");
     assert_string_equal(bad("console=com5"),
-                        "console=com5: no such console; use vga, com1..com4 or none");
+                        "console=com5: no such console; use vga, com1..com4 or none; ,guest may "
+                        "follow, or guest");
     assert_string_equal(bad("ap=sipi"), "ap=sipi: no such way; use auto or icr");
     assert_non_null(strstr(bad("keep-going=1"), "keep-going=1: it takes no value"));
     assert_false(options.keep_going);
@@ -297,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_gdb_refused),
         cmocka_unit_test(test_gdb_line),
         cmocka_unit_test(test_guest),
+        cmocka_unit_test(test_guest_console),
         cmocka_unit_test(test_guest_without_module),
         cmocka_unit_test(test_the_rest),
         cmocka_unit_test(test_given_twice),

@@ -289,13 +289,44 @@ static void test_hidden_ports_with_values(void **state)
     assert_int_equal(port_write_count, 0);
 }
 
+static uint8_t device[4];
+
+static bool access_device(unsigned offset, bool in, uint8_t *value)
+{
+    assert_true(offset < 4);
+    if (in)
+        *value = device[offset];
+    else
+        device[offset] = *value;
+    return offset == 3;
+}
+
+/* USER-7: a device of ours gets each byte, and its wish to be looked at is passed on. */
+static void test_user7_device(void **state)
+{
+    uint32_t value = 0x44332211;
+
+    (void)state;
+    assert_int_equal(io_policy_device(0x2f8, 4, access_device), HV_OK);
+    assert_true(io_policy_is_hidden(0x2fb));
+    assert_true(io_policy_access(0x2f8, 4, false, &value));
+    assert_memory_equal(device, "\x11\x22\x33\x44", 4);
+    value = 0;
+    assert_false(io_policy_access(0x2f8, 2, true, &value));
+    assert_int_equal(value, 0x2211);
+    assert_true(io_policy_access(0x2fb, 2, true, &value)); /* the last one, and a port behind it */
+    assert_int_equal(value & 0xff, 0x44);
+    assert_int_equal(port_reads, 1);
+    assert_false(io_policy_access(0x3f8, 1, true, &value));
+}
+
 static void test_hide_is_bounded(void **state)
 {
     (void)state;
     assert_int_equal(io_policy_hide(0xfffc, 4, NULL), HV_OK);
     assert_true(io_policy_is_hidden(0xffff));
     assert_false(io_policy_is_hidden(0));
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 4; i++)
         assert_int_equal(io_policy_hide(0, 0, NULL), HV_OK);
     assert_false(io_policy_is_hidden(0));
     assert_int_equal(io_policy_hide(0, 1, NULL), HV_ENOSPC);
@@ -381,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup(test_user11_hidden_ports, setup),
         cmocka_unit_test_setup(test_user11_straddling, setup),
         cmocka_unit_test_setup(test_hidden_ports_with_values, setup),
+        cmocka_unit_test_setup(test_user7_device, setup),
         cmocka_unit_test_setup(test_hide_is_bounded, setup),
         cmocka_unit_test_setup(test_cpuid, setup),
         cmocka_unit_test(test_xcr0),

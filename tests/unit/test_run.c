@@ -140,6 +140,20 @@ static void test_up(void **state)
     }
 }
 
+/* A device of ours wants to be looked at: behind the instruction, and only while it does. */
+static void test_noticed(void **state)
+{
+    (void)state;
+    memcpy(model_memory(0x1000), "\x0f\xa2\x0f\xa2", 4);
+    v->noticed = true;
+    RUN(FREE(NULL, HV_EXIT_CPUID));
+    assert_int_equal(out.kind, HV_EXIT_NONE);
+    assert_int_equal(v->regs.rip, 0x1002);
+    v->noticed = false;
+    RUN(FREE(NULL, HV_EXIT_CPUID), FREE(nop, HV_EXIT_NMI));
+    assert_int_equal(out.kind, HV_EXIT_NMI);
+}
+
 /* What core raises is delivered at the next entry, and only then. */
 static void test_raised(void **state)
 {
@@ -336,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_up, setup),
         cmocka_unit_test_setup(test_raised, setup),
+        cmocka_unit_test_setup(test_noticed, setup),
         cmocka_unit_test_setup(test_whpx8_tf_behind_an_exit, setup),
         cmocka_unit_test_setup(test_nmi, setup),
         cmocka_unit_test_setup(test_nmi_handed_back, setup),

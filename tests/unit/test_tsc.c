@@ -16,12 +16,14 @@ static uint64_t tsc, real_hz, due; /* due: the TSC at which the channel's output
 static bool chip_there;
 static uint8_t gate;
 static uint16_t count;
-static unsigned bytes;
+static unsigned bytes, looks, taken_away;
 static uint32_t top_leaf, base_mhz;
 
 static uint64_t look(void)
 {
     tsc += TICKS_A_LOOK;
+    if (++looks == taken_away) /* by a host that has others to run */
+        tsc += 500000000;
     return tsc;
 }
 
@@ -74,6 +76,15 @@ static void test_measure(void **state)
     chip_there = true;
     real_hz = 3000000000;
     measured(3000000000);
+    real_hz = 800000000;
+    measured(800000000);
+    real_hz = 2600000000;
+    for (unsigned i = 1; i < 10000; i += 7) {
+        looks = 0;
+        taken_away = i;
+        measured(2600000000);
+    }
+    taken_away = 0;
     real_hz = 800000000;
     measured(800000000);
     chip_there = false;

@@ -1,0 +1,43 @@
+/*
+ * One cable (console=guest): the guest has a virtual UART in place of the debug UART, and what it
+ * sends goes over the line too. To a gdb that waits for a stop as text of its console; with no gdb
+ * attached in the clear, and then what comes over the line and is no packet reaches the guest.
+ * Meanwhile it is kept.
+ */
+#ifndef DEBUG_GUEST_CONSOLE_H
+#define DEBUG_GUEST_CONSOLE_H
+
+#include "hv/status.h"
+#include "hv/types.h"
+
+/* Puts the virtual UART at these 8 ports. Once, before the guest runs. */
+enum hv_status guest_console_open(uint16_t port);
+
+/* For who holds the line. A character that came while no gdb is attached; false: it is the stub's.
+ */
+bool guest_console_take(uint8_t byte);
+
+/* For who holds the line: sends what waits and may be sent now. */
+void guest_console_flush(void);
+
+/* For who holds all CPUs, before a stop is told: sends all, and waits until gdb has it. */
+void guest_console_drain(void);
+
+/* Something waits that may be sent now. */
+bool guest_console_due(void);
+
+/* What the user types, for the guest. Returns how many characters there was room for. */
+size_t guest_console_type(const char *text, size_t size);
+
+/* Each line begins with the time since gdbvisor started. */
+void guest_console_stamp(bool on);
+
+struct guest_console_report {
+    bool open, stamps;
+    uint64_t sent, typed; /* by the guest, to the guest */
+    uint64_t dropped;     /* of both: there was no room */
+    unsigned waiting;     /* of the guest's, not yet sent */
+};
+struct guest_console_report guest_console_report(void);
+
+#endif

@@ -1,0 +1,98 @@
+"""One cable: the guest's serial console on the debug UART."""
+
+import re
+
+import pytest
+
+from harness import gdbmi
+
+pytestmark = [pytest.mark.needs("gdbvisor")]
+
+READY = "INIT: reached"
+CMDLINE = "console=ttyS0 panic=-1 nokaslr"
+
+
+@pytest.fixture
+def kernel(boot, linux):
+    """kernel(options, more): the Debian kernel, whose console is COM1, as is gdb."""
+    vmlinuz, initrd, _ = linux
+
+    def run(options="", more="", **kwargs):
+        return boot(vmlinuz, options=f"console=com2,guest {options}",
+                    cmdline=f"{CMDLINE} {more}".strip(), modules=[(initrd, "")], memory=512,
+                    gdb_uart="com1", **kwargs)
+    return run
+
+
+def _wait_line(vm, text, timeout=180):
+    """Waits for text in the clear on gdb's UART; all of it."""
+    return vm._wait(f"{text!r} on gdb's line",
+                    lambda: vm.gdb_line() if text in vm.gdb_line() else None, timeout)
+
+
+def _check_lines(text):
+    """The kernel's messages are whole: some hundred lines, each with its time, none glued."""
+    lines = text[text.index("] Linux version"):text.index(READY)].splitlines()[1:]
+    whole = [line for line in lines if re.match(r"\[ *\d+\.\d{6}\] [^\x00-\x1f]*$", line)]
+    assert len(whole) > 200 and len(lines) - len(whole) < 10
+    assert not [line for line in lines if re.search(r".\[ *\d+\.\d{6}\] ", line)]
+
+
+@pytest.mark.linux
+@pytest.mark.every_machine
+@pytest.mark.long
+def test_user_7_linux_in_the_clear(kernel):
+    """USER-7: without a gdb the kernel's console passes through, whole lines in order."""
+    vm = kernel("stop=none")
+    text = _wait_line(vm, READY)
+    assert re.search(r"Linux version .*\r\n", text)
+    assert re.search(r"ttyS0 at I/O 0x3f8 \(irq = 4, base_baud = 115200\) is a 16550A", text)
+    assert not re.search(r"BUG:|Oops|too much work|nobody cared", text)
+    _check_lines(text)
+
+
+def _shown(vm, gdb, text, timeout=60):
+    """Waits for text of the guest's console in gdb; all of it. gdb must be running the guest."""
+    def console():
+        gdb.still_running(0.2)
+        lines = (vm.workdir / "gdb-0.log").read_text(encoding="utf-8").splitlines()
+        said = "".join(gdbmi._c_string(line, 1)[0] for line in lines if line.startswith('@"'))
+        return said if text in said else None
+    return vm._wait(f"{text!r} in gdb", console, timeout)
+
+
+@pytest.mark.linux
+@pytest.mark.every_machine
+@pytest.mark.long
+def test_user_7_linux_in_gdb(kernel):
+    """USER-7: the kernel's console in gdb, what is typed there and without it, and both ways of
+    handing over."""
+    vm = kernel(more="hv.echo")
+    gdb = vm.gdb()
+    gdb.cont()
+    text = _shown(vm, gdb, "INIT: echo", 240)
+    assert "Linux version" in text and "is a 16550A" in text
+    _check_lines(text)
+    gdb.interrupt()
+    assert "12 characters typed" in gdb.monitor(r"type from gdb $1\n")
+    gdb.cont()
+    _shown(vm, gdb, "INIT: heard from gdb $1")
+    gdb.interrupt()
+    assert " 0 wait, 12 typed, 0 dropped" in gdb.monitor("console")
+    gdb.detach()
+    gdb.close()
+    person = vm.rsp()
+    person.send(b"in $ the + clear\r")
+    _wait_line(vm, "INIT: heard in $ the + clear\r\n", 60)
+    person.send(b"interrupts\r")
+    count = re.search(r"4: +(\d+) .*ttyS0", _wait_line(vm, "ttyS0\r\n", 60))
+    assert int(count[1]) > 20
+    person.close()
+    again = vm.gdb()
+    again.run("monitor console timestamp on")
+    again.monitor(r"type stamped\r")
+    again.cont()
+    again.still_running(1)
+    again.interrupt()
+    assert re.search(r"\[ *\d+\.\d{3}\] INIT: heard stamped",
+                     (vm.workdir / "gdb-2.log").read_text(encoding="utf-8"))
