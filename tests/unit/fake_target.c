@@ -86,25 +86,12 @@ static size_t thread_info(unsigned thread, char *text, size_t size)
     return (size_t)snprintf(text, size, "long mode, thread %u", thread);
 }
 
-static size_t reg_size(unsigned number)
-{
-    if (number >= FAKE_REGISTERS)
-        return 0;
-    if (number >= FAKE_EFLAGS && number < FAKE_G_COUNT)
-        return 4;
-    if (number >= FAKE_ST0 && number < FAKE_ST0 + 8)
-        return 10;
-    if (number >= FAKE_ST0 + 8 && number < FAKE_G_MAX)
-        return 4;
-    return 8;
-}
-
 static bool reg_read(unsigned thread, unsigned number, uint8_t *value)
 {
     check_thread(thread);
     if (number == FAKE_GHOST)
         return false;
-    memcpy(value, fake.registers[thread][number], reg_size(number));
+    memcpy(value, fake.registers[thread][number], fake_register_size(number));
     return true;
 }
 
@@ -113,54 +100,12 @@ static enum hv_status reg_write(unsigned thread, unsigned number, const uint8_t 
     check_thread(thread);
     if (number == FAKE_FIXED)
         return HV_EINVAL;
-    memcpy(fake.registers[thread][number], value, reg_size(number));
+    memcpy(fake.registers[thread][number], value, fake_register_size(number));
     fake.writes[number]++;
     return HV_OK;
 }
 
 static const unsigned expedited[] = {FAKE_RIP, FAKE_RSP, FAKE_RBP};
-
-static const char *const names[FAKE_REGISTERS] = {
-    "rax",   "rbx",  "rcx",   "rdx",   "rsi",   "rdi",   "rbp",    "rsp", "r8",  "r9",    "r10",
-    "r11",   "r12",  "r13",   "r14",   "r15",   "rip",   "eflags", "cs",  "ss",  "ds",    "es",
-    "fs",    "gs",   "st0",   "st1",   "st2",   "st3",   "st4",    "st5", "st6", "st7",   "fctrl",
-    "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop",    "cr0", "cr3", "ghost", "fixed",
-};
-
-static const char *type_name(unsigned number)
-{
-    if (number == FAKE_RIP)
-        return "code_ptr";
-    if (number == FAKE_RSP || number == FAKE_RBP)
-        return "data_ptr";
-    if (reg_size(number) == 10)
-        return "i387_ext";
-    return reg_size(number) == 4 ? "int32" : "int64";
-}
-
-/* The comment in it holds what must be escaped in binary replies. */
-static const char *description(void)
-{
-    static char xml[8192];
-    size_t len = 0;
-
-    if (xml[0] != '\0')
-        return xml;
-#define ADD(...) len += (size_t)snprintf(xml + len, sizeof(xml) - len, __VA_ARGS__)
-    ADD("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
-        "<!-- # $ } *** ########## }}}}}}} -->\n"
-        "<target version=\"1.0\"><architecture>i386:x86-64</architecture>\n"
-        "<feature name=\"org.gnu.gdb.i386.core\">\n");
-    for (unsigned i = 0; i < FAKE_REGISTERS; i++) {
-        if (i == FAKE_CR0)
-            ADD("</feature><feature name=\"test.system\">\n");
-        ADD("<reg name=\"%s\" bitsize=\"%zu\" type=\"%s\"/>\n", names[i], 8 * reg_size(i),
-            type_name(i));
-    }
-    ADD("</feature></target>\n");
-#undef ADD
-    return xml;
-}
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -474,14 +419,14 @@ struct gdb_target fake_target = {
     .set_physical = set_physical,
     .thread_count = thread_count,
     .thread_info = thread_info,
-    .reg_size = reg_size,
+    .reg_size = fake_register_size,
     .reg_read = reg_read,
     .reg_write = reg_write,
     .g_count = FAKE_G_COUNT,
     .g_max = FAKE_G_MAX,
     .expedited = expedited,
     .expedited_count = 3,
-    .description = description,
+    .description = fake_description,
     .mem_read = mem_read,
     .mem_write = mem_write,
     .line_waits = line_waits,

@@ -91,6 +91,10 @@ size_t fake_break_count(void);
 bool fake_has_break(enum gdb_break_type type, gva_t address);
 struct fake_break *fake_find_break(enum gdb_break_type type, gva_t address, uint64_t size);
 
+/* fake_registers.c: the target's reg_size and description. */
+size_t fake_register_size(unsigned number);
+const char *fake_description(void);
+
 /* fake_agent.c: the target's break_agent; no room for more than 256 bytes of either. */
 enum hv_status fake_break_agent(enum gdb_break_type type, gva_t address,
                                 const struct gdb_break_agent *agent);
