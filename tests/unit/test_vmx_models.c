@@ -309,7 +309,8 @@ static void test_text(void **state)
     model = &vmx_models[vmx_model_count - 1];
     f = vmx_features_read();
     size_t length = vmx_features_text(&f, text, sizeof(text));
-    assert_string_equal(text, "EPT, 1 GiB pages, execute-only pages, accessed and dirty bits, VPID");
+    assert_string_equal(text,
+                        "EPT, 1 GiB pages, execute-only pages, accessed and dirty bits, VPID");
     assert_int_equal(length, strlen(text));
     f.ept_vpid = 0;
     f.cpu2 &= ~HV_BIT(5 + 32);
