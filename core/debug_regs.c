@@ -17,6 +17,9 @@ static struct {
     unsigned count;
 } loans[HV_MAX_CPUS];
 
+static gva_t spares[DEBUG_SLOTS];
+static unsigned spare_count;
+
 static uint64_t size_code(uint8_t size)
 {
     switch (size) {
@@ -90,27 +93,50 @@ const struct debug_slot *debug_regs_user(unsigned slot)
     return &user_slots[slot];
 }
 
-/* As many as there are free registers. */
-static void place_loans(unsigned cpu, struct debug_merge *merge)
+/* Execute breakpoints in registers that are free, as many as there are: which ones. */
+static unsigned place_spare(const gva_t *addresses, unsigned count, struct debug_merge *merge)
 {
-    unsigned placed = 0;
+    unsigned taken = merge->guest_mask | merge->spare, placed = 0, next = 0;
 
-    for (unsigned i = 0; i < DEBUG_SLOTS && placed < loans[cpu].count; i++) {
-        if (merge->user_of[i] >= 0 || (merge->guest_mask & HV_BIT(i)))
+    for (unsigned i = 0; i < DEBUG_SLOTS && next < count; i++) {
+        if (merge->user_of[i] >= 0 || (taken & HV_BIT(i)))
             continue;
-        merge->lent |= (unsigned)HV_BIT(i);
-        merge->dr[i] = loans[cpu].addresses[placed++];
+        placed |= (unsigned)HV_BIT(i);
+        merge->dr[i] = addresses[next++];
         merge->dr7 = (merge->dr7 & ~DR7_FIELDS(i)) | DR7_G(i);
     }
+    return placed;
+}
+
+static unsigned bits_in(unsigned mask)
+{
+    unsigned bits = 0;
+
+    for (; mask; mask >>= 1)
+        bits += mask & 1;
+    return bits;
+}
+
+void debug_regs_set_spare(const gva_t *addresses, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        spares[i] = addresses[i];
+    spare_count = count;
+}
+
+unsigned debug_regs_spares(const struct vcpu *v)
+{
+    return bits_in(merges[v->number].spare);
+}
+
+uint64_t debug_regs_spare_hits(const struct vcpu *v, uint64_t dr6)
+{
+    return dr6 & merges[v->number].spare;
 }
 
 bool debug_regs_lent(const struct vcpu *v)
 {
-    unsigned placed = 0;
-
-    for (unsigned i = 0; i < DEBUG_SLOTS; i++)
-        placed += merges[v->number].lent >> i & 1;
-    return placed == loans[v->number].count;
+    return bits_in(merges[v->number].lent) == loans[v->number].count;
 }
 
 bool debug_regs_lend(struct vcpu *v, const gva_t *addresses, unsigned count)
@@ -137,7 +163,8 @@ void debug_regs_update(struct vcpu *v)
     struct debug_merge *merge = &merges[v->number];
 
     debug_regs_merge(&v->debug_regs, user_slots, !(v->traps & TRAP_DR_READS), merge);
-    place_loans(v->number, merge);
+    merge->spare = place_spare(spares, spare_count, merge);
+    merge->lent = place_spare(loans[v->number].addresses, loans[v->number].count, merge);
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
         v->live_dr[i] = merge->dr[i];
     v->live_dr7 = merge->dr7;

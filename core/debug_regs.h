@@ -25,7 +25,8 @@ struct debug_merge {
     int user_of[DEBUG_SLOTS]; /* live register -> the user's slot in it, -1: not the user's */
     unsigned guest_mask;      /* live registers that are the guest's and armed */
     unsigned guest_lost;      /* armed ones of the guest's that had to give way */
-    unsigned lent;            /* live registers that are lent */
+    unsigned spare;           /* live registers that hold spare breakpoints */
+    unsigned lent;            /* and those that are lent */
 };
 
 /*
@@ -38,6 +39,16 @@ void debug_regs_merge(const struct hv_debug_regs *guest, const struct debug_slot
 /* The user's slots, the same on every CPU. Takes effect at each CPU's next entry. */
 void debug_regs_set_user(unsigned slot, const struct debug_slot *value);
 const struct debug_slot *debug_regs_user(unsigned slot);
+
+/*
+ * Execute breakpoints of all CPUs, at most DEBUG_SLOTS, in registers that neither owner has armed:
+ * the first ones, as many as there are. Takes effect by debug_regs_update().
+ */
+void debug_regs_set_spare(const gva_t *addresses, unsigned count);
+/* How many of them are live on v. */
+unsigned debug_regs_spares(const struct vcpu *v);
+/* Those bits of dr6 that are theirs. */
+uint64_t debug_regs_spare_hits(const struct vcpu *v, uint64_t dr6);
 
 /*
  * Execute breakpoints of v alone, in registers that neither owner has armed. They give way as soon

@@ -1,7 +1,9 @@
 #include "debug/breakpoints.h"
 
+#include "arch/x86/registers.h"
 #include "core/exec_views.h"
 #include "core/guest_memory.h"
+#include "debug/waiting.h"
 #include "hv/compiler.h"
 
 enum { INT3 = 0xcc };
@@ -39,7 +41,7 @@ static struct breakpoint *find_gva(struct vcpu *v, gva_t address)
 
 unsigned breakpoints_count(void)
 {
-    return count + exec_views_count();
+    return count + exec_views_count() + waiting_count();
 }
 
 static enum hv_status insert_in_place(struct breakpoint b)
@@ -57,19 +59,78 @@ static enum hv_status insert_in_place(struct breakpoint b)
     return HV_OK;
 }
 
-enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
+static enum break_why locate(struct vcpu *v, gva_t address, gpa_t *gpa)
 {
     struct x86_translation t;
 
-    if (!guest_translate(v, address, &t) || !guest_phys_is_ram(t.gpa))
-        return HV_EFAULT;
+    vcpu_need(v, REGS_CONTROL);
+    if (address >> 32 && !(v->regs.efer & EFER_LMA))
+        return BREAK_TOO_HIGH;
+    if (!guest_translate(v, address, &t))
+        return BREAK_NOT_MAPPED;
+    *gpa = t.gpa;
+    return guest_phys_is_ram(t.gpa) ? BREAK_READY : BREAK_NOT_MEMORY;
+}
+
+static enum hv_status insert_at(gpa_t gpa, gva_t address)
+{
     for (unsigned i = 0; i < count; i++) {
-        if (table[i].gpa == t.gpa && table[i].gva == address)
+        if (table[i].gpa == gpa && table[i].gva == address)
             return HV_OK;
     }
-    if (!find_gpa(t.gpa) && exec_views_insert(t.gpa, address) == HV_OK)
+    if (!find_gpa(gpa) && exec_views_insert(gpa, address) == HV_OK)
         return HV_OK;
-    return insert_in_place((struct breakpoint){.gva = address, .gpa = t.gpa});
+    return insert_in_place((struct breakpoint){.gva = address, .gpa = gpa});
+}
+
+enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
+{
+    gpa_t gpa;
+
+    if (locate(v, address, &gpa) == BREAK_READY)
+        return insert_at(gpa, address);
+    return breakpoints_count() < BREAKPOINTS_MAX ? waiting_add(address) : HV_ENOSPC;
+}
+
+bool breakpoints_resolve(struct vcpu *v)
+{
+    unsigned before = waiting_count();
+
+    for (unsigned i = before; i-- > 0;) {
+        gva_t address = waiting_at(i);
+        gpa_t gpa;
+        if (locate(v, address, &gpa) != BREAK_READY)
+            continue;
+        waiting_remove(address);
+        if (insert_at(gpa, address) != HV_OK)
+            waiting_add(address);
+    }
+    return waiting_count() != before;
+}
+
+bool breakpoints_waits_at(gva_t address)
+{
+    return waiting_has(address);
+}
+
+struct break_info breakpoints_get(struct vcpu *v, unsigned index)
+{
+    struct break_info info = {.how = BREAK_IN_VIEW};
+
+    if (index < exec_views_count()) {
+        info.gpa = exec_views_get(index, &info.gva);
+        return info;
+    }
+    index -= exec_views_count();
+    if (index < count)
+        return (struct break_info){table[index].gva, table[index].gpa, BREAK_IN_PLACE, BREAK_READY};
+    index -= count;
+    info.gva = waiting_at(index);
+    info.how = waiting_is_armed(index) ? BREAK_IN_REGISTER : BREAK_WAITS;
+    info.why = locate(v, info.gva, &info.gpa);
+    if (info.why == BREAK_READY)
+        info.why = BREAK_NOT_MEMORY; /* by this CPU's paging it is, by the others' not yet */
+    return info;
 }
 
 /* Not over what the guest has put there since. */
@@ -94,6 +155,7 @@ enum hv_status breakpoints_remove(struct vcpu *v, gva_t address)
 {
     (void)v;
 
+    waiting_remove(address);
     exec_views_remove(address);
     for (unsigned i = count; i-- > 0;) {
         if (table[i].gva == address)
@@ -106,6 +168,8 @@ void breakpoints_remove_all(void)
 {
     gva_t gva;
 
+    while (waiting_count())
+        waiting_remove(waiting_at(waiting_count() - 1));
     while (exec_views_count()) {
         exec_views_get(exec_views_count() - 1, &gva);
         exec_views_remove(gva);

@@ -12,14 +12,42 @@
 enum { BREAKPOINTS_MAX = 1024 };
 
 /*
- * Idempotent both. HV_EFAULT: not mapped, or not memory that can be written; HV_ENOSPC: too many.
- * Removing what is not there is HV_OK. Two addresses of one byte are two breakpoints: the byte goes
- * back with the second.
+ * Idempotent both. What is not mapped or no memory waits until it is. HV_ENOSPC: too many. Removing
+ * what is not there is HV_OK. Two addresses of one byte are two breakpoints: the byte goes back
+ * with the second.
  */
 enum hv_status breakpoints_insert(struct vcpu *v, gva_t address);
 enum hv_status breakpoints_remove(struct vcpu *v, gva_t address);
 void breakpoints_remove_all(void);
 unsigned breakpoints_count(void);
+
+/* How a breakpoint is armed; and what it waits for. */
+enum break_how { BREAK_IN_VIEW, BREAK_IN_PLACE, BREAK_IN_REGISTER, BREAK_WAITS };
+enum break_why {
+    BREAK_READY,
+    BREAK_NOT_MAPPED,
+    BREAK_NOT_MEMORY, /* or cannot be written */
+    BREAK_TOO_HIGH,   /* above 4 GiB, and the CPU is not in long mode */
+};
+
+struct break_info {
+    gva_t gva;
+    gpa_t gpa; /* with BREAK_READY */
+    enum break_how how;
+    enum break_why why;
+};
+
+/* Each of breakpoints_count(), as v's paging is now. */
+struct break_info breakpoints_get(struct vcpu *v, unsigned index);
+
+/*
+ * While all CPUs stand: those that wait and are memory now, by v's paging, are armed as such. True:
+ * some were.
+ */
+bool breakpoints_resolve(struct vcpu *v);
+
+/* True when a breakpoint waits at this linear address. */
+bool breakpoints_waits_at(gva_t address);
 
 /* True when the INT3 at this linear address of v is ours. */
 bool breakpoints_at(struct vcpu *v, gva_t address);

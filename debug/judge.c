@@ -6,6 +6,7 @@
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/state.h"
+#include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
 
@@ -23,17 +24,18 @@ static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug
 {
     unsigned hits = debug_regs_user_hits(v, exit->debug.dr6);
     uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
+    bool waited = debug_regs_spare_hits(v, exit->debug.dr6);
 
-    if (guests || !hits) {
+    if (guests || (!hits && !waited)) {
         debug_regs_raise(v, guests);
         if (judge_caught(v, exit, event)) /* a trap cannot be had again: it waits in v->event */
             return true;
     }
-    event->kind = hits ? EVENT_WATCH : EVENT_NONE;
+    event->kind = hits ? EVENT_WATCH : waited ? EVENT_BREAKPOINT : EVENT_NONE;
     event->hits = hits;
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
         event->watched[i] = debug_regs_user(i)->address;
-    return hits != 0;
+    return event->kind != EVENT_NONE;
 }
 
 static bool judge_step(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
@@ -51,7 +53,8 @@ void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
 
 bool judge_sees(struct vcpu *v, const struct hv_exit *exit)
 {
-    return catch_find(v, exit) || (exit->kind == HV_EXIT_CR_WRITE && catch_of_phase(~0U));
+    return catch_find(v, exit) ||
+           (exit->kind == HV_EXIT_CR_WRITE && (catch_of_phase(~0U) || waiting_unarmed()));
 }
 
 static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)

@@ -32,6 +32,7 @@ static const struct command {
     {"mmio", "[on|off]", "let memory commands touch devices (default: off)", monitor_mmio},
     {"log", "", "gdbvisor's own messages", monitor_log},
     {"arch", "[auto|i8086|i386|x86-64]", "the registers that gdb is told of", monitor_arch},
+    {"break", "", "the software breakpoints: which are armed, and how", monitor_break},
     {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},
     {"reset", "", "reset the machine", monitor_reset},
     {"version", "", "versions, sizes, and what is set", monitor_version},

@@ -18,6 +18,7 @@
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
+#include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
@@ -136,7 +137,7 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
 
     if (alone && !park_claim(v))
         return false;
-    if (leaving && watch_executes_at(rip))
+    if (leaving && (watch_executes_at(rip) || breakpoints_waits_at(rip)))
         v->regs.rflags |= RFLAGS_RF;
     if (off) {
         step_off(v, rip, alone, exit);
@@ -194,6 +195,18 @@ static void take_exit(struct vcpu *v, const struct hv_exit *exit)
         settle(v);
 }
 
+/* Paging has changed: what waits may be memory now. Else another CPU holds, and looks itself. */
+static void resolve_breakpoints(struct vcpu *v)
+{
+    if (!waiting_unarmed() || !park_claim(v))
+        return;
+    park_gather(v);
+    exec_views_leave(v);
+    if (breakpoints_resolve(v))
+        debug_update_traps();
+    park_release(v);
+}
+
 /* v comes to what the user was told of, and does it. */
 static void run_caught(struct vcpu *v)
 {
@@ -207,6 +220,7 @@ static void run_caught(struct vcpu *v)
     if (ran)
         take_exit(v, &exit);
     v->passing = false;
+    resolve_breakpoints(v);
     /* A string instruction is caught once. */
     cpu->leaving = !ran || exit.kind == HV_EXIT_NMI || vcpu_linear_rip(v) == rip;
     unsigned begun = catch_phases(v) & ~before;
@@ -282,6 +296,8 @@ static void tell(struct vcpu *v)
         return;
     park_gather(v);
     exec_views_leave(v);
+    if (breakpoints_resolve(v))
+        debug_update_traps();
     line_close(v);
     note(v, EVENT_NONE);
     if (judge_is_due(v, &event, debug.heard, &stop)) {

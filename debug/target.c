@@ -8,6 +8,7 @@
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
+#include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
@@ -77,17 +78,22 @@ static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t 
 
 void debug_update_traps(void)
 {
+    enum { PAGING = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES };
     unsigned traps = catch_traps();
     bool sees = false;
 
     for (unsigned i = 0; i < CATCHES; i++)
         sees = sees || catch_at(i);
-    core_set_catch(sees ? judge_sees : NULL);
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        debug_regs_update(vcpu_get(i));
+    core_set_catch(sees || waiting_unarmed() ? judge_sees : NULL);
 
     if (breakpoints_count())
         traps |= TRAP_BREAKPOINT;
-    if (watch_count())
+    if (watch_count() || waiting_count())
         traps |= TRAP_DEBUG | TRAP_DR_READS;
+    if (waiting_unarmed())
+        traps |= PAGING;
     for (unsigned i = 0; i < vcpu_count(); i++) {
         struct vcpu *v = vcpu_get(i);
         v->traps = traps;

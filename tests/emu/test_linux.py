@@ -94,6 +94,39 @@ def test_linux_entry_start_kernel_watch(kernel, linux):
     vm.wait_console(READY, 180)
 
 
+@pytest.mark.parametrize("others", [0, 5])
+def test_user1_break_before_the_kernel_is_unpacked(kernel, linux, others):
+    """USER-1, USER-2, HAXM-22, WHPX-13: at the first instruction of the kernel's own loader, in 32-bit
+    code without paging, `break start_kernel`: it waits, through decompression and the way to long
+    mode, and stops there. With more breakpoints than debug registers it is armed when paging
+    changes."""
+    symbols = linux[2]
+    start_kernel, rest_init = _symbols("start_kernel", "rest_init")
+    vm = kernel()
+    gdb = vm.gdb(symbols=symbols)
+    gdb.run("set breakpoint always-inserted on")
+    for number in range(others):
+        gdb.run(f"break *{start_kernel - 0x10000 - number:#x}")
+    gdb.run("break start_kernel")
+    said = gdb.monitor("break").splitlines()
+    assert len(said) == others + 1
+    for number, line in enumerate(said):
+        assert line.endswith("not in long mode yet")
+        assert line.split("  ")[1].startswith("armed" if number < 4 else "waits")
+    assert gdb.go(120).pc == start_kernel
+    assert "start_kernel" in gdb.run("info symbol $pc")
+    lines = gdb.monitor("break").splitlines()
+    assert [line.split("  ")[-1] for line in lines] == ["armed, seen by nobody"] * (others + 1)
+    assert f"{start_kernel:016x}  at " in lines[-1]
+    assert b"\xcc" not in gdb.read(start_kernel, 16)
+    gdb.run("break rest_init")
+    assert gdb.go(120).pc == rest_init
+    gdb.run("delete")
+    gdb.detach()
+    console = vm.wait_console(READY, 180)
+    assert not re.search(r"BUG:|Oops|WARNING:", console.split("guest: running")[-1])
+
+
 @pytest.mark.long
 def test_bp_4_linux_int3_selftest_with_breakpoints(kernel, linux):
     """BP-4, WHPX-12: software breakpoints in the kernel while it runs its own INT3 self test."""

@@ -1,6 +1,13 @@
 /* core/exec_views.c where no page is execute-only: debug registers that nobody uses, else INT3s. */
 #include "tests/unit/exec_view.h"
 
+#include "arch/x86/insn.h"
+
+struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    return (struct cpuid_result){leaf, subleaf, 0, 0};
+}
+
 /* Without execute-only pages: registers that nobody uses, as the code and the user know them. */
 static void test_registers(void **state)
 {
