@@ -198,26 +198,37 @@ static void send_packet(const char *text, size_t size)
     gdbstub_console(&debug.stub, text, size);
 }
 
-void guest_console_flush(void)
+static void flush(void)
 {
     char text[CHUNK];
 
     if (debug.stub.stats.acknowledged != acknowledged)
         unheard = 0;
-    while (guest_console_due()) {
-        size_t count = take_chunk(text, sizeof(text));
-        if (is_clear())
-            debug.config->link->put(text, count);
-        else
-            send_packet(text, count);
-    }
+    if (!guest_console_due())
+        return;
+    size_t count = take_chunk(text, sizeof(text));
+    if (is_clear())
+        debug.config->link->put(text, count);
+    else
+        send_packet(text, count);
+}
+
+void guest_console_turn(void)
+{
+    /* Not for as long as another CPU has something to say: this one stands meanwhile. */
+    unsigned turns = OUT_SIZE / CHUNK + 1;
+
+    do {
+        flush();
+        line_feed_stub();
+    } while (guest_console_due() && --turns);
 }
 
 void guest_console_drain(void)
 {
     paused = true;
     while (guest_console_due() || (told.open && debug.stub.stop_due && is_awaited())) {
-        guest_console_flush();
+        flush();
         line_feed_stub();
     }
 }

@@ -17,8 +17,11 @@ enum hv_status guest_console_open(uint16_t port);
  */
 bool guest_console_take(uint8_t byte);
 
-/* For who holds the line: sends what waits and may be sent now. */
-void guest_console_flush(void);
+/*
+ * For who holds the line: sends what waits and may be sent now, and gives the stub what has come.
+ * At most as much as can wait at one time.
+ */
+void guest_console_turn(void);
 
 /* For who holds all CPUs, before a stop is told: sends all, and waits until gdb has it. */
 void guest_console_drain(void);

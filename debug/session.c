@@ -321,10 +321,7 @@ static void hear(struct vcpu *v)
         line_take(v);
     v->noticed = false;
     debug.interrupt_asked = false;
-    do {
-        guest_console_flush();
-        line_feed_stub();
-    } while (guest_console_due());
+    guest_console_turn();
     if (debug.interrupt_asked)
         note_interrupt(v);
     park_release(v);

@@ -96,3 +96,20 @@ def test_user_7_linux_in_gdb(kernel):
     again.interrupt()
     assert re.search(r"\[ *\d+\.\d{3}\] INIT: heard stamped",
                      (vm.workdir / "gdb-2.log").read_text(encoding="utf-8"))
+
+
+@pytest.mark.linux
+@pytest.mark.long
+@pytest.mark.needs("smp")
+def test_user_7_linux_several_cpus(kernel):
+    """USER-7: CPUs other than the line's have something to say, too; and a Ctrl-C amid it."""
+    vm = kernel(more="hv.echo", cpus=2)
+    gdb = vm.gdb()
+    gdb.cont()
+    for _ in range(3):
+        gdb.still_running(0.7)
+        assert gdb.interrupt().signal == "SIGINT"
+        gdb.cont()
+    text = _shown(vm, gdb, "INIT: echo", 240)
+    _check_lines(text)
+    assert "smp: Brought up 1 node, 2 CPUs" in text

@@ -144,16 +144,16 @@ static void test_user7_clear(void **state)
 {
     (void)state;
     assert_false(says("Hello"));
-    guest_console_flush();
+    guest_console_turn();
     assert_string_equal(sent, ""); /* its line goes on */
     assert_true(says(", world\r\n"));
-    guest_console_flush();
+    guest_console_turn();
     assert_string_equal(sent, "Hello, world\r\n");
     says("login: ");
     in(LSR);
     in(LSR); /* it waits */
     assert_true(guest_console_due());
-    guest_console_flush();
+    guest_console_turn();
     assert_string_equal(sent, "Hello, world\r\nlogin: ");
     arrives("root\r");
     assert_string_equal(heard(), "root\r");
@@ -167,18 +167,18 @@ static void test_user7_gdb(void **state)
     (void)state;
     attach();
     assert_true(says("one\n"));
-    guest_console_flush();
+    guest_console_turn();
     assert_true(was_sent("one\n"));
     assert_false(says("two\nth")); /* gdb has not acknowledged the first */
-    guest_console_flush();
+    guest_console_turn();
     assert_false(was_sent("two\n"));
     arrives("+");
     assert_true(guest_console_due());
-    guest_console_flush();
+    guest_console_turn();
     assert_true(was_sent("two\n"));
     arrives("+");
     says("ree\n");
-    guest_console_flush();
+    guest_console_turn();
     assert_true(was_sent("three\n"));
     arrives("-"); /* it got that broken */
     assert_int_equal(debug.stub.stats.retransmissions, 1);
@@ -204,13 +204,13 @@ static void test_user7_stop(void **state)
     assert_true(strstr(sent, "$T02") > strstr(sent, "$O"));
     sent_length = 0;
     says("meanwhile\n"); /* another CPU on its way to stand */
-    guest_console_flush();
+    guest_console_turn();
     guest_console_drain();
     assert_int_equal(sent_length, 0);
     debug.stub.running = debug.stub.stop_due = true;
     debug.stub.awaiting_ack = false;
     assert_true(guest_console_due());
-    guest_console_flush();
+    guest_console_turn();
     assert_true(was_sent("meanwhile\n"));
 }
 
@@ -219,14 +219,14 @@ static void test_bp24_gdb_comes(void **state)
 {
     (void)state;
     says("a line\n");
-    guest_console_flush();
+    guest_console_turn();
     arrives("ls\r+$?#3f");
     assert_string_equal(heard(), "ls\r");
     assert_true(debug.interrupt_asked);
     assert_true(debug.stub.kept);
     assert_string_equal(sent, "a line\n+");
     says("$not a packet\n");
-    guest_console_flush();
+    guest_console_turn();
     guest_console_drain();
     assert_string_equal(sent, "a line\n+");
 }
@@ -242,12 +242,12 @@ static void test_user8_gdb_vanishes(void **state)
         snprintf(wanted, sizeof(wanted), "line %u\n", i);
         says(wanted);
         now += SECOND / 2;
-        guest_console_flush();
+        guest_console_turn();
         assert_true(i < 9 ? was_sent(wanted) : strstr(sent, wanted) != NULL);
     }
     arrives("+"); /* it was only slow */
     says("again\n");
-    guest_console_flush();
+    guest_console_turn();
     assert_true(was_sent("again\n"));
 }
 
@@ -266,7 +266,7 @@ static void test_full(void **state)
     assert_int_equal(guest_console_report().dropped, before.dropped + 1);
     assert_int_equal(guest_console_report().waiting, 32768);
     debug.stub.running = true;
-    guest_console_flush();
+    guest_console_turn();
     assert_int_equal(sent_length, 32768);
     assert_int_equal(in(LSR)&0x20, 0x20);
 }
@@ -321,7 +321,6 @@ static void test_not_open(void **state)
     assert_non_null(strstr(ask("type x"), "boot with console=guest"));
     assert_non_null(strstr(ask("console timestamp on"), "boot with console=guest"));
     assert_false(guest_console_due());
-    guest_console_flush();
     guest_console_drain();
     assert_false(guest_console_take('x'));
 }
@@ -332,7 +331,7 @@ static void test_stamps(void **state)
     guest_console_stamp(true);
     now = 12345ULL * SECOND + SECOND / 2;
     says("at noon\r\n\r\nlater\n");
-    guest_console_flush();
+    guest_console_turn();
     assert_string_equal(sent, "[12345.500] at noon\r\n\r\n[12345.500] later\n");
 }
 
