@@ -19,7 +19,7 @@ static const struct command {
     {"baud", "N", "another speed for the line, if it works", monitor_baud},
     {"cpu", "", "the processor, and each CPU's mode", monitor_cpu},
     {"console", "[timestamp on|off]", "the guest's console on this line", monitor_console},
-    {"type", "TEXT", "type on the guest's console; \\n \\r \\t \\e \\xHH are known", monitor_type},
+    {"type", "TEXT", "type on the guest's console; \\n, \\r, \\x03 and the like", monitor_type},
     {"pt", "ADDR", "the page-table entries that an address goes through", monitor_pt},
     {"idt", "[N|N-M]", "interrupt gates, or real mode's vectors", monitor_idt},
     {"gdt", "", "segment descriptors", monitor_gdt},
