@@ -15,11 +15,11 @@ struct page_view {
 static struct page_view views[HV_MAX_CPUS];
 
 static struct {
-    bool on;
-    bool built;
     gpa_t page;
     uint64_t shared;  /* the page's leaf as all have it */
     uint32_t changes; /* of what is shared, when it was built */
+    bool on;
+    bool built;
 } state[HV_MAX_CPUS];
 
 hpa_t stage2_view_root(unsigned cpu)
