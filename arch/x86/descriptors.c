@@ -81,7 +81,6 @@ void descriptors_load(unsigned cpu)
     set_gate(VECTOR_NMI, IST_NMI);
     set_gate(VECTOR_DF, IST_DF);
     set_gate(VECTOR_MC, IST_MC);
-    set_gate(VECTOR_DB, IST_DB);
     struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
     load_idt(&idtr);
 }

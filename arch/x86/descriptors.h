@@ -6,8 +6,11 @@
 
 enum { HOST_CS = 0x08, HOST_DS = 0x10, HOST_TR = 0x18 }; /* TR: + 16 for each CPU number */
 
-/* Interrupt stacks (TSS IST numbers): these traps can come when the stack in use is no good. */
-enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_DB = 4, IST_COUNT = 4 };
+/*
+ * Interrupt stacks (TSS IST numbers): these traps can come when the stack in use is no good. #DB
+ * cannot, and may come right behind VMRUN, where TR is still the guest's.
+ */
+enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_COUNT = 3 };
 
 /* Fills and loads GDT, segments, TR and IDT of this CPU. */
 void descriptors_load(unsigned cpu);
