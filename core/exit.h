@@ -24,7 +24,7 @@ enum hv_exit_kind {
     HV_EXIT_DR,          /* MOV to or from a debug register */
     HV_EXIT_IRET,        /* about to execute IRET: asked for by the NMI window */
     HV_EXIT_STAGE2,      /* stage-2 fault: stage2.* */
-    HV_EXIT_FETCH,       /* RUN_TO_FETCH: about to fetch the instruction at RIP */
+    HV_EXIT_FETCH,       /* RUN_TO_FETCH, RUN_TO_INTERRUPT: about to fetch the instruction at RIP */
     HV_EXIT_STEP,        /* one instruction is done: debug.dr6 has what else it hit */
     HV_EXIT_VIRT_INSN,   /* an instruction of the hidden virtualisation extension */
     HV_EXIT_SHUTDOWN,    /* triple fault */

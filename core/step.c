@@ -1,5 +1,6 @@
 #include "core/step.h"
 
+#include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/exec_views.h"
 #include "core/handle.h"
@@ -38,7 +39,25 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
     return true;
 }
 
-void core_step(struct vcpu *v, struct hv_exit *exit)
+/* False: none was due, nothing happened. */
+static bool take_interrupt(struct vcpu *v, struct hv_exit *exit)
+{
+    uint64_t rip = v->regs.rip, rsp = v->regs.gpr[GPR_RSP], rflags = v->regs.rflags;
+
+    if (!(rflags & RFLAGS_IF) || v->interrupt_shadow)
+        return false;
+    hv_backend->run(v, RUN_TO_INTERRUPT, exit);
+    if (exit->kind != HV_EXIT_FETCH)
+        return true;
+    if (v->regs.rip == rip && v->regs.gpr[GPR_RSP] == rsp) {
+        v->regs.rflags = rflags; /* a fetch that faulted may have set RF */
+        return false;
+    }
+    *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
+    return true;
+}
+
+static void step(struct vcpu *v, bool interruptible, struct hv_exit *exit)
 {
     bool passing = v->passing;
 
@@ -46,10 +65,20 @@ void core_step(struct vcpu *v, struct hv_exit *exit)
     do {
         if (v->event.type != HV_EVENT_NONE)
             deliver_once(v, exit);
-        else
+        else if (!interruptible || !take_interrupt(v, exit))
             hv_backend->step(v, exit);
     } while (!is_over(v, exit));
     v->passing = passing;
     mediate_end(v, exit->kind == HV_EXIT_STEP);
     exec_views_finish_step(v);
+}
+
+void core_step(struct vcpu *v, struct hv_exit *exit)
+{
+    step(v, false, exit);
+}
+
+void core_step_interruptible(struct vcpu *v, struct hv_exit *exit)
+{
+    step(v, true, exit);
 }

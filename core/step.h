@@ -16,4 +16,7 @@
  */
 void core_step(struct vcpu *v, struct hv_exit *exit);
 
+/* The same with device interrupts let in: one that is due is the step, up to its handler. */
+void core_step_interruptible(struct vcpu *v, struct hv_exit *exit);
+
 #endif

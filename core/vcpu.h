@@ -105,10 +105,17 @@ struct hv_event {
 
 /* How far to run. */
 enum hv_run_mode {
-    RUN_FREE,     /* until something that is trapped */
-    RUN_STEP,     /* one instruction under TF, device interrupts held */
-    RUN_TO_FETCH, /* deliver the pending event and stop before the next instruction's fetch */
+    RUN_FREE,         /* until something that is trapped */
+    RUN_STEP,         /* one instruction under TF, device interrupts held */
+    RUN_TO_FETCH,     /* deliver the pending event and stop before the next instruction's fetch */
+    RUN_TO_INTERRUPT, /* the same, and take a device interrupt that is due in its place */
 };
+
+/* Ends in front of an instruction's fetch: nothing of the guest's memory is executable. */
+static inline bool run_stops_at_fetch(enum hv_run_mode mode)
+{
+    return mode == RUN_TO_FETCH || mode == RUN_TO_INTERRUPT;
+}
 
 /* What is trapped beyond what is always trapped; more while stepping. */
 enum hv_trap {

@@ -34,6 +34,7 @@ static const struct command {
     {"arch", "[auto|i8086|i386|x86-64]", "the registers that gdb is told of", monitor_arch},
     {"break", "", "the software breakpoints: which are armed, and how", monitor_break},
     {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},
+    {"step", "[interrupts hold|deliver | count N]", "how steps are made", monitor_step},
     {"reset", "", "reset the machine", monitor_reset},
     {"version", "", "versions, sizes, and what is set", monitor_version},
 };

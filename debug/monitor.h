@@ -46,6 +46,6 @@ monitor_command_fn monitor_uart, monitor_baud, monitor_console, monitor_type;
 monitor_command_fn monitor_cpu, monitor_msr, monitor_in, monitor_out, monitor_phys;
 monitor_command_fn monitor_break;
 monitor_command_fn monitor_arch, monitor_log, monitor_mmio, monitor_reset, monitor_stop,
-    monitor_version;
+    monitor_step, monitor_version;
 
 #endif

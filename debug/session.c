@@ -18,6 +18,7 @@
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
+#include "debug/steps.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
@@ -143,6 +144,8 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
         step_off(v, rip, alone, exit);
     } else if (stepping && ready && !leaving && breakpoints_hidden_at(v, rip)) {
         *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
+    } else if (stepping && !v->passing && !(debug.step_flags & STEP_NO_INTERRUPTS)) {
+        core_step_interruptible(v, exit);
     } else if (stepping || v->passing) {
         core_step(v, exit);
     } else {
@@ -155,14 +158,18 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
     return true;
 }
 
-/* A step within the range that gdb named: it wants to hear of the last one only. */
-static bool is_amid_range(struct vcpu *v)
+/* A step of those that are counted, or within the range that gdb named: it wants to hear of the
+ * last one only. */
+static bool is_amid_steps(struct vcpu *v)
 {
-    const struct debug_cpu *cpu = cpu_of(v);
+    struct debug_cpu *cpu = cpu_of(v);
     gva_t rip = vcpu_linear_rip(v);
 
-    return cpu->event.kind == EVENT_STEP && !cpu->event.hits && rip >= cpu->range_start &&
-           rip < cpu->range_end;
+    if (cpu->event.kind != EVENT_STEP)
+        return false;
+    if (steps_count(&cpu->steps, rip))
+        return !cpu->event.hits;
+    return !cpu->event.hits && rip >= cpu->range_start && rip < cpu->range_end;
 }
 
 /* It stays where it is, and what stands there is not hit again. */
@@ -178,7 +185,7 @@ static void leave(struct vcpu *v)
 /* Events that v itself can tell to need no telling. */
 static void settle(struct vcpu *v)
 {
-    if (is_amid_range(v)) {
+    if (is_amid_steps(v)) {
         note(v, EVENT_NONE);
     } else if (conditions_deny(v, &cpu_of(v)->event)) {
         note(v, EVENT_NONE);

@@ -9,10 +9,23 @@
 #include "debug/session.h"
 #include "gdbstub/gdbstub.h"
 
+/* QEMU's bits of how to step (Qqemu.sstep). */
+enum { STEP_ENABLE = 1, STEP_NO_INTERRUPTS = 2, STEP_NO_TIMERS = 4, STEP_DEFAULT = 7 };
+
+/* `monitor step count`: how many the next step is made of, and where the last such led. */
+struct debug_steps {
+    uint64_t left; /* to come; 0: each step is told */
+    uint64_t done;
+    uint64_t places; /* of them led elsewhere: a REP stays where it is until it is done */
+    uint64_t hash;   /* of the places' addresses, in order: FNV-1a, 64 bits, 8 bytes each */
+    gva_t last[16];  /* place of number n: n modulo 16 */
+};
+
 /* Each CPU's own; others look and write only while it stands. */
 struct debug_cpu {
     enum gdb_action action;
     gva_t range_start, range_end; /* GDB_STEP: steps that end in there are not told */
+    struct debug_steps steps;     /* GDB_STEP: of these only the last is told */
     struct debug_event event;     /* to be told */
     bool leaving;                 /* the user was told of a stop, and it has not moved since, */
     gva_t stopped_at;             /* from here; */
@@ -31,6 +44,7 @@ struct debug_state {
     enum registers_arch arch; /* the layout that gdb is told of when it reads it next, */
     bool arch_auto;           /* or what suits the CPU's mode then */
     struct baud baud;         /* the line's speed */
+    unsigned step_flags;      /* STEP_*: how gdb's steps are made */
     uint64_t heard;           /* stops that the user was told of */
     bool physical;            /* gdb's memory commands take physical addresses */
     struct debug_cpu cpus[HV_MAX_CPUS];

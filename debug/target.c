@@ -8,6 +8,7 @@
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
+#include "debug/steps.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
@@ -179,9 +180,28 @@ static void interrupt(void)
     debug.interrupt_asked = true;
 }
 
+static unsigned step_flags(void)
+{
+    return debug.step_flags;
+}
+
+static void set_step_flags(unsigned flags)
+{
+    debug.step_flags = flags;
+}
+
+/* As they are for a gdb that has said nothing. */
+static void forget_steps(void)
+{
+    debug.step_flags = STEP_DEFAULT;
+    for (unsigned i = 0; i < HV_MAX_CPUS; i++)
+        steps_begin(&debug.cpus[i].steps, 0);
+}
+
 static void attached(void)
 {
     debug_remove_all();
+    forget_steps();
     registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
     debug.physical = false;
     debug.attached = true;
@@ -247,6 +267,8 @@ const struct gdb_target debug_target = {
     .resume_range = resume_range,
     .resume = resume,
     .set_pc = set_pc,
+    .step_flags = step_flags,
+    .set_step_flags = set_step_flags,
     .interrupt = interrupt,
     .attached = attached,
     .detach = detach,

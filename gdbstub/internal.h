@@ -105,6 +105,9 @@ bool packet_continue(struct gdbstub *stub, struct gdb_args *args);        /* c *
 bool packet_continue_signal(struct gdbstub *stub, struct gdb_args *args); /* C */
 bool packet_step(struct gdbstub *stub, struct gdb_args *args);            /* s */
 bool packet_step_signal(struct gdbstub *stub, struct gdb_args *args);     /* S */
+bool packet_step_bits(struct gdbstub *stub, struct gdb_args *args);       /* qqemu.sstepbits */
+bool packet_step_flags(struct gdbstub *stub, struct gdb_args *args);      /* qqemu.sstep */
+bool packet_set_step_flags(struct gdbstub *stub, struct gdb_args *args);  /* Qqemu.sstep= */
 bool packet_vcont(struct gdbstub *stub, struct gdb_args *args);           /* vCont */
 bool packet_vcont_query(struct gdbstub *stub, struct gdb_args *args);     /* vCont? */
 

@@ -171,3 +171,36 @@ bool packet_vcont(struct gdbstub *stub, struct gdb_args *args)
     resume(stub);
     return false;
 }
+
+enum { STEP_BITS = 7 };
+
+/* QEMU's way to say how steps are made, as its users' editors send it. */
+bool packet_step_bits(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (stub->target->step_flags == NULL || !args_at_end(args))
+        return reply_empty(stub);
+    reply_text(stub, "ENABLE=1,NOIRQ=2,NOTIMER=4");
+    return true;
+}
+
+bool packet_step_flags(struct gdbstub *stub, struct gdb_args *args)
+{
+    if (stub->target->step_flags == NULL || !args_at_end(args))
+        return reply_empty(stub);
+    reply_text(stub, "0x");
+    reply_number(stub, stub->target->step_flags());
+    return true;
+}
+
+bool packet_set_step_flags(struct gdbstub *stub, struct gdb_args *args)
+{
+    uint64_t flags;
+
+    if (stub->target->set_step_flags == NULL)
+        return reply_empty(stub);
+    args_text(args, "0x");
+    if (!args_number(args, &flags) || !args_at_end(args) || flags > STEP_BITS)
+        return reply_error(stub, GDB_EINVAL);
+    stub->target->set_step_flags((unsigned)flags);
+    return reply_ok(stub);
+}

@@ -111,6 +111,12 @@ struct gdb_target {
      */
     void (*resume_range)(unsigned thread, gva_t start, gva_t end);
     void (*resume)(void);
+    /*
+     * How steps are made, in QEMU's bits: 1 they are made at all, 2 without interrupts, 4 without
+     * timers. Both or neither; optional.
+     */
+    unsigned (*step_flags)(void);
+    void (*set_step_flags)(unsigned flags);
     void (*set_pc)(unsigned thread, uint64_t pc); /* for `c ADDR` and `s ADDR` */
     /* Ctrl-C while running: asks for a stop; gdbstub_stopped() follows. */
     void (*interrupt)(void);

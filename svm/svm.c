@@ -160,12 +160,17 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
         c->clean &= ~(uint32_t)SVM_CLEAN_INTERCEPTS;
 }
 
+static bool holds_interrupts(enum hv_run_mode mode)
+{
+    return mode == RUN_STEP || mode == RUN_TO_FETCH;
+}
+
 /* The view and its ASID; whether device interrupts are held (the host's IF is 0). */
 static void set_mode(enum hv_run_mode mode, unsigned number)
 {
     struct svm_cpu *cpu = &cpus[number];
     struct vmcb_control *c = &cpu->vmcb.control;
-    bool no_execute = mode == RUN_TO_FETCH;
+    bool no_execute = run_stops_at_fetch(mode);
     hpa_t root = stage2_root(number, no_execute ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
     uint32_t asid = no_execute ? ASID_NO_EXECUTE : stage2_in_view(number) ? ASID_VIEW : ASID_NORMAL;
 
@@ -179,7 +184,7 @@ static void set_mode(enum hv_run_mode mode, unsigned number)
         c->tlb_control = features.flush_by_asid ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
         cpu->stale_asids &= features.flush_by_asid ? ~(uint32_t)HV_BIT(asid) : 0;
     }
-    uint64_t control = mode == RUN_FREE ? 0 : SVM_V_INTR_MASKING | (read_cr8() & 0xf);
+    uint64_t control = holds_interrupts(mode) ? SVM_V_INTR_MASKING | (read_cr8() & 0xf) : 0;
     if (c->interrupt_control != control) {
         c->interrupt_control = control;
         c->clean &= ~(uint32_t)SVM_CLEAN_TPR;
@@ -289,7 +294,7 @@ static void store_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb
         v->debug_regs.dr6 = vmcb->save.dr6;
     if (features.lbr)
         v->debug_regs.debugctl = vmcb->save.debug_control;
-    if (mode != RUN_FREE)
+    if (holds_interrupts(mode))
         write_cr8(vmcb->control.interrupt_control & 0xf);
 
     struct hv_event interrupted = svm_event_interrupted(vmcb->control.exit_int_info);
@@ -314,7 +319,7 @@ static void svm_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     store_guest(v, mode, vmcb);
 
     decode_exit(v, vmcb, exit);
-    if (exit->kind == HV_EXIT_STAGE2 && mode == RUN_TO_FETCH && exit->stage2.execute)
+    if (exit->kind == HV_EXIT_STAGE2 && run_stops_at_fetch(mode) && exit->stage2.execute)
         exit->kind = HV_EXIT_FETCH;
     if (features.nrip && exit->insn_length == 0 && vmcb->control.next_rip > vmcb->save.rip &&
         vmcb->control.next_rip - vmcb->save.rip <= 15)

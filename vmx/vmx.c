@@ -77,7 +77,7 @@ static size_t vmx_describe(char *text, size_t size)
 static uint64_t ept_pointer(unsigned cpu, enum hv_run_mode mode)
 {
     enum { WRITE_BACK = 6, LEVELS = 3 << 3, ACCESSED = 1 << 6 };
-    hpa_t root = stage2_root(cpu, mode == RUN_TO_FETCH ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
+    hpa_t root = stage2_root(cpu, run_stops_at_fetch(mode) ? STAGE2_NO_EXECUTE : STAGE2_NORMAL);
 
     return root | WRITE_BACK | LEVELS | (features.ept_vpid & VMX_EPT_ACCESSED ? ACCESSED : 0);
 }
@@ -332,7 +332,7 @@ static void finish_exit(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *e
 
     if (reason == VMX_REASON_CR && exit->kind == HV_EXIT_NONE)
         retry_cr0(v, cpu->last.raw.qualification);
-    else if (mode == RUN_TO_FETCH && v->event.type == HV_EVENT_NONE &&
+    else if (run_stops_at_fetch(mode) && v->event.type == HV_EVENT_NONE &&
              (reason == VMX_REASON_EXTERNAL ||
               (exit->kind == HV_EXIT_STAGE2 && exit->stage2.execute)))
         exit->kind = HV_EXIT_FETCH; /* a device's interrupt waits at the same place */

@@ -203,6 +203,43 @@ def test_bp_28_whpx_9_timer_does_not_starve_steps(boot):
     assert gdb.read_int(vm.guest["lapic_count"]) > before + 3
 
 
+@pytest.mark.needs("gdbvisor")
+def test_step_interrupts_delivered(boot):
+    """BP-28: `monitor step interrupts deliver` lets a step end in the handler of a device interrupt
+    that is due; QEMU's packet holds them again."""
+    vm = boot("irqs")
+    gdb = vm.gdb()
+    _to(vm, gdb, "busy")
+    assert "in a step: held" in gdb.run("monitor step")
+    assert "in a step: delivered" in gdb.run("monitor step interrupts deliver")
+    assert any(gdb.stepi().pc == vm.guest["h_lapic"] for _ in range(100))
+    assert gdb.read_int(gdb.value("$rsp") + 16) & 0x300 == 0x200  # the frame has IF, and no TF
+    assert "OK" in gdb.run("maintenance packet Qqemu.sstep=0x7")
+    assert "in a step: held" in gdb.run("monitor step")
+    _to(vm, gdb, "busy")
+    top, end = vm.guest["busy"], vm.guest["h_nmi"]
+    assert all(top <= gdb.stepi().pc < end for _ in range(10))
+
+
+@pytest.mark.needs("gdbvisor")
+def test_step_count(boot):
+    """Many steps as one, with a trace; a watchpoint (GEN-2) ends them, told as itself."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    _to(vm, gdb, "count_loop")
+    start = gdb.read_int(vm.guest["counter"])
+    gdb.run("monitor step count 2000")
+    assert gdb.stepi().pc == vm.guest["count_loop"]
+    assert gdb.read_int(vm.guest["counter"]) == start + 1000
+    said = gdb.run("monitor step")
+    assert "2000 steps to 2000 places" in said
+    assert said.count(f"  {vm.guest['count_loop']:x}") == 8
+    assert gdb.stepi().pc != vm.guest["count_loop"]  # one by one again
+    gdb.run("monitor step count 1000000000")
+    gdb.run("watch *(long *)&counter")
+    assert gdb.stepi().reason == "watchpoint-trigger"
+
+
 @pytest.mark.needs("quiet_step")
 def test_bp_28_continue_from_breakpoint_with_timer(boot):
     """BP-28: continuing from a breakpoint with an interrupt pending makes progress each time."""

@@ -340,6 +340,16 @@ static void set_pc(unsigned thread, uint64_t pc)
     fake_set(thread, FAKE_RIP, pc);
 }
 
+static unsigned step_flags(void)
+{
+    return fake.step_flags;
+}
+
+static void set_step_flags(unsigned flags)
+{
+    fake.step_flags = flags;
+}
+
 static void interrupt(void)
 {
     fake.interrupts++;
@@ -438,6 +448,8 @@ struct gdb_target fake_target = {
     .resume_range = resume_range,
     .resume = resume,
     .set_pc = set_pc,
+    .step_flags = step_flags,
+    .set_step_flags = set_step_flags,
     .interrupt = interrupt,
     .attached = attached,
     .detach = detach,

@@ -69,6 +69,7 @@ struct fake {
     unsigned writes[FAKE_REGISTERS]; /* by register */
     unsigned break_calls;
     unsigned pc_sets;
+    unsigned step_flags; /* how steps are made */
 };
 
 extern struct fake fake;

@@ -241,11 +241,40 @@ static void monitor_malformed_or_absent(void **state)
     fake_target.monitor = saved;
 }
 
+/* QEMU's packets about how to step, as its documentation and its users' editors write them. */
+static void qemu_step_flags(void **state)
+{
+    (void)state;
+    fake.step_flags = 7;
+    assert_string_equal(ask("qqemu.sstepbits"), "ENABLE=1,NOIRQ=2,NOTIMER=4");
+    assert_string_equal(ask("qqemu.sstep"), "0x7");
+    assert_string_equal(ask("Qqemu.sstep=0x5"), "OK");
+    assert_int_equal(fake.step_flags, 5);
+    assert_string_equal(ask("qqemu.sstep"), "0x5");
+    assert_string_equal(ask("Qqemu.sstep=0"), "OK");
+    assert_string_equal(ask("qqemu.sstep"), "0x0");
+    assert_string_equal(ask("Qqemu.sstep=8"), "E22");
+    assert_string_equal(ask("Qqemu.sstep="), "E22");
+    assert_string_equal(ask("Qqemu.sstep=0x"), "E22");
+    assert_string_equal(ask("Qqemu.sstep=1;"), "E22");
+    assert_string_equal(ask("Qqemu.sstep=10000000000000001"), "E22");
+    assert_string_equal(ask("Qqemu.sstep"), "");
+    assert_string_equal(ask("qqemu.sstepx"), "");
+    assert_string_equal(ask("qqemu.PhyMemMode"), "");
+    assert_int_equal(fake.step_flags, 0);
+    fake_target.step_flags = NULL;
+    fake_target.set_step_flags = NULL;
+    assert_string_equal(ask("qqemu.sstepbits"), "");
+    assert_string_equal(ask("qqemu.sstep"), "");
+    assert_string_equal(ask("Qqemu.sstep=1"), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(qsupported_offers_what_is_there_and_no_more, attach),
         cmocka_unit_test_setup(small_questions, attach),
+        cmocka_unit_test_setup(qemu_step_flags, attach),
         cmocka_unit_test_setup(one_thread_is_not_listed, attach),
         cmocka_unit_test_setup(more_threads_are_listed, attach_four),
         cmocka_unit_test_setup(extra_info_is_never_empty, attach_four),

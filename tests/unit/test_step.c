@@ -327,6 +327,57 @@ static void test_unmapped_code(void **state)
     check_done(0x2000, 0x202);
 }
 
+static void timer(struct hv_regs *r)
+{
+    r->gpr[GPR_RSP] -= 24;
+    r->rip = 0x3000;
+    r->rflags &= ~RFLAGS_IF;
+}
+
+#define STEP_OPEN(...)                                                                             \
+    do {                                                                                           \
+        static const struct model_entry script[] = {__VA_ARGS__};                                  \
+        model_script(script, HV_ARRAY_SIZE(script));                                               \
+        core_step_interruptible(v, &out);                                                          \
+        assert_true(model_script_done());                                                          \
+    } while (0)
+#define WAITED(guest)                                                                              \
+    {                                                                                              \
+        RUN_TO_INTERRUPT, guest,                                                                   \
+        {                                                                                          \
+            .kind = HV_EXIT_FETCH                                                                  \
+        }                                                                                          \
+    }
+
+/* Device interrupts let in: one that is due is the step, else the instruction is. */
+static void test_interruptible(void **state)
+{
+    (void)state;
+    code("\x90", 1);
+    STEP_OPEN(WAITED(timer));
+    check_done(0x3000, 0x002);
+    assert_int_equal(model_records[0].rflags, 0x202); /* no TF of ours in the frame */
+    setup(NULL);
+    code("\x90", 1);
+    STEP_OPEN(WAITED(NULL), DONE(nop));
+    check_done(0x1001, 0x202);
+    /* IF is off, or a shadow holds: none can be due. */
+    setup(NULL);
+    code("\x90\x90", 2);
+    v->regs.rflags = RFLAGS_ONE;
+    STEP_OPEN(DONE(nop));
+    v->regs.rflags = RFLAGS_ONE | RFLAGS_IF;
+    v->interrupt_shadow = true;
+    STEP_OPEN(DONE(nop));
+    check_done(0x1002, 0x202);
+    /* What comes in between is told; what is pending already goes first. */
+    STEP_OPEN({RUN_TO_INTERRUPT, NULL, {.kind = HV_EXIT_NMI}});
+    assert_int_equal(out.kind, HV_EXIT_NMI);
+    vcpu_raise(v, VECTOR_DB);
+    STEP_OPEN(DELIVERED(enter_handler));
+    check_done(0x2000, 0x202);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(test_bp30_not_done, setup),
         cmocka_unit_test_setup(test_bp28_retried, setup),
         cmocka_unit_test_setup(test_iret_window, setup),
+        cmocka_unit_test_setup(test_interruptible, setup),
         cmocka_unit_test_setup(test_unmapped_code, setup),
     };
 

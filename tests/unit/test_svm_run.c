@@ -329,6 +329,11 @@ static void test_bp28_interrupts_held(void **state)
     v->regs.cr8 = 3;
     clean_at_entry();
     assert_int_equal(cr8, 3);
+    /* Let in up to their handler's first instruction, by the real TPR. */
+    svm_backend.run(v, RUN_TO_INTERRUPT, &out);
+    assert_int_equal(given.control.interrupt_control, 0);
+    assert_int_equal(given.control.nested_cr3, stage2_root(0, STAGE2_NO_EXECUTE));
+    assert_int_equal(cr8, 3);
 }
 
 static unsigned tlb(enum hv_run_mode mode)

@@ -117,6 +117,9 @@ static void test_whpx1_traps(void **state)
     enter(RUN_TO_FETCH);
     assert_int_equal(given[VMCS_EXCEPTION_BITMAP], 0);
     assert_int_equal(given[VMCS_PIN_CONTROLS] & VMX_PIN_EXTERNAL, VMX_PIN_EXTERNAL);
+    enter(RUN_TO_INTERRUPT);
+    assert_int_equal(given[VMCS_PIN_CONTROLS] & VMX_PIN_EXTERNAL, 0);
+    assert_int_equal(given[VMCS_GUEST_INTERRUPTIBILITY], 0);
     enter(RUN_FREE);
     assert_int_equal(given[VMCS_EXCEPTION_BITMAP], 0);
     assert_int_equal(given[VMCS_CPU_CONTROLS], 0x96806172);
@@ -410,6 +413,8 @@ static void test_flush(void **state)
     assert_int_equal(invepts, 1);
     assert_int_equal(invept_type, 2);
     enter(RUN_STEP);
+    enter(RUN_TO_INTERRUPT);
+    assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(0, STAGE2_NO_EXECUTE));
     enter(RUN_TO_FETCH); /* another root, another tag */
     assert_int_equal(given[VMCS_EPT_POINTER] & ~0xfffULL, stage2_root(0, STAGE2_NO_EXECUTE));
     assert_int_equal(invepts, 1);

@@ -210,6 +210,14 @@ class Vm:
                         break
             return reply["return"]
 
+    def hmp(self, line):
+        """One line of QEMU's monitor for people; returns what it printed."""
+        return self.qmp("human-monitor-command", **{"command-line": line})
+
+    def wait(self, what, ready, timeout):
+        """Waits until ready() returns something."""
+        return self._wait(what, ready, timeout)
+
     def screen(self):
         """What stands on the screen, in text or graphics mode, a line each."""
         dump = self.sockets / "screen"

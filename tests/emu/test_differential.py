@@ -1,0 +1,96 @@
+"""Real code, stepped instruction by instruction, against the same code run freely."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.linux]
+
+CMDLINE = "console=ttyS0 quiet panic=-1 nokaslr"
+STEPS = 100000 if os.environ.get("TEST_FULL", "0") not in ("", "0") else 5000
+KERNEL_AREA = (0x1000000, 0x4000000)  # where the kernel is loaded and unpacks itself; not GRUB's
+
+
+def _hash(places):
+    """FNV-1a of the addresses, as `monitor step` has it."""
+    value = 0xCBF29CE484222325
+    for place in places:
+        for byte in place.to_bytes(8, "little"):
+            value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
+class Trace:
+    """QEMU's own trace of what a guest executes from a stop on, in the kernel's area."""
+
+    ROW = re.compile(r"^Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/", re.M)
+
+    def __init__(self, vm):
+        self.path = Path(vm.workdir) / "trace.log"
+        vm.hmp(f"logfile {self.path}")
+        vm.hmp("singlestep on")
+        vm.hmp("log exec,nochain")
+
+    def places(self):
+        """The addresses in order; one that stays in its place (REP, an exit) counts once."""
+        if not self.path.exists() or self.path.stat().st_size < 60 * STEPS:  # too short to look
+            return []
+        found = [int(pc, 16) for pc in self.ROW.findall(self.path.read_text(encoding="ascii"))]
+        return [pc for number, pc in enumerate(found) if number == 0 or pc != found[number - 1]]
+
+
+def _state(gdb):
+    """All registers, and a checksum of the kernel's area."""
+    first, size = KERNEL_AREA
+    crc = gdb.run(f"maintenance packet qCRC:{first:x},{size:x}", 120)
+    return gdb.run("monitor regs"), re.search(r'received: "(C\w+)"', crc)[1]
+
+
+def _at(gdb, address):
+    gdb.run(f"hbreak *{address:#x}")
+    assert gdb.go(120).pc == address
+    gdb.run("delete")
+    return _state(gdb)
+
+
+def _step_to(gdb, address):
+    """As far, stepped: the state there and (steps, places, hash)."""
+    gdb.run(f"hbreak *{address:#x}")
+    gdb.run("monitor step count 1000000000")
+    assert gdb.stepi(600).pc == address
+    gdb.run("delete")
+    said = gdb.run("monitor step")
+    steps, places, code = re.search(r"(\d+) steps to (\d+) places, hash (\w+)", said).groups()
+    return _state(gdb), (int(steps), int(places), int(code, 16))
+
+
+@pytest.mark.needs("qemu")
+def test_steps_go_where_free_code_goes(boot, linux):
+    """HAXM-18, WHPX-5, BP-31: the kernel's first instructions: the same addresses in the same order
+    as QEMU's trace of them run freely, and then the same registers and memory."""
+    vmlinuz, initrd, _ = linux
+    area = f"{KERNEL_AREA[0]:#x}+{KERNEL_AREA[1]:#x}"
+
+    def start(**kwargs):
+        vm = boot(vmlinuz, cmdline=CMDLINE, modules=[(initrd, "")], memory=512, **kwargs)
+        return vm, vm.gdb()
+
+    vm, gdb = start(extra=["-dfilter", area])
+    entry = gdb.pc()
+    trace = Trace(vm)
+    gdb.cont()
+    vm.wait("the trace", lambda: len(trace.places()) > STEPS + 1, 300)
+    vm.stop()
+    places = trace.places()[:STEPS + 1]
+    assert places[0] == entry
+    last = max({pc: n for n, pc in reversed(list(enumerate(places)))}.values())  # come to first
+    vm, gdb = start()
+    stepped, (steps, count, code) = _step_to(gdb, places[last])
+    assert steps >= count
+    assert (count, code) == (last, _hash(places[1:last + 1]))
+    vm.stop()
+    vm, gdb = start()
+    assert gdb.pc() == entry
+    assert _at(gdb, places[last]) == stepped
