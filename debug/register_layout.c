@@ -101,15 +101,14 @@ static const struct register_row avx_rows[] = {{"ymm%uh", "uint128", 16, 16, YMM
 /* The features of the description, in the order of the numbers. */
 static const struct feature {
     const char *name;
-    const char *extra;      /* types it defines */
-    const char *attributes; /* of every register in it */
+    const char *extra; /* types it defines */
     const struct register_row *rows;
     unsigned count;
     bool avx; /* only with AVX */
 } features[] = {
     {"org.gnu.gdb.i386.core",
      "<flags id=\"ef\" size=\"4\"><field name=\"CF\" start=\"0\" end=\"0\"/>"
-     "<field name=\"\" start=\"1\" end=\"1\"/><field name=\"PF\" start=\"2\" end=\"2\"/>"
+     "<field name=\"PF\" start=\"2\" end=\"2\"/>"
      "<field name=\"AF\" start=\"4\" end=\"4\"/><field name=\"ZF\" start=\"6\" end=\"6\"/>"
      "<field name=\"SF\" start=\"7\" end=\"7\"/><field name=\"TF\" start=\"8\" end=\"8\"/>"
      "<field name=\"IF\" start=\"9\" end=\"9\"/><field name=\"DF\" start=\"10\" end=\"10\"/>"
@@ -118,7 +117,7 @@ static const struct feature {
      "<field name=\"AC\" start=\"18\" end=\"18\"/><field name=\"VIF\" start=\"19\" end=\"19\"/>"
      "<field name=\"VIP\" start=\"20\" end=\"20\"/><field name=\"ID\" start=\"21\" end=\"21\"/>"
      "</flags>",
-     "", core_rows, HV_ARRAY_SIZE(core_rows), false},
+     core_rows, HV_ARRAY_SIZE(core_rows), false},
     {"org.gnu.gdb.i386.sse",
      "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
      "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
@@ -130,9 +129,9 @@ static const struct feature {
      "<field name=\"v2_double\" type=\"v2d\"/><field name=\"v16_int8\" type=\"v16i8\"/>"
      "<field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"
      "<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/></union>",
-     "", sse_rows, HV_ARRAY_SIZE(sse_rows), false},
-    {"gdbvisor.system", "", " save-restore=\"no\"", system_rows, HV_ARRAY_SIZE(system_rows), false},
-    {"org.gnu.gdb.i386.avx", "", "", avx_rows, HV_ARRAY_SIZE(avx_rows), true},
+     sse_rows, HV_ARRAY_SIZE(sse_rows), false},
+    {"gdbvisor.system", "", system_rows, HV_ARRAY_SIZE(system_rows), false},
+    {"org.gnu.gdb.i386.avx", "", avx_rows, HV_ARRAY_SIZE(avx_rows), true},
 };
 
 static enum registers_arch arch = REGISTERS_X86_64;
@@ -236,8 +235,7 @@ static void add_name(const struct register_row *row, unsigned index)
 }
 
 /* number: only where the numbers do not just go on. */
-static void add_register(const struct register_row *row, unsigned index, const char *attributes,
-                         const unsigned *number)
+static void add_register(const struct register_row *row, unsigned index, const unsigned *number)
 {
     add("<reg name=\"");
     add_name(row, index);
@@ -246,7 +244,7 @@ static void add_register(const struct register_row *row, unsigned index, const c
         add(" type=\"%s\"", row->type);
     if (number)
         add(" regnum=\"%u\"", *number);
-    add("%s/>", attributes);
+    add("/>");
 }
 
 static void add_feature(const struct feature *feature, unsigned *number)
@@ -259,7 +257,7 @@ static void add_feature(const struct feature *feature, unsigned *number)
         for (unsigned n = 0; n < row->count; n++, ++*number) {
             bool left_out = is_narrow() && is_long_only(row, n);
             if (!left_out)
-                add_register(row, n, feature->attributes, gap ? number : NULL);
+                add_register(row, n, gap ? number : NULL);
             gap = left_out;
         }
     }
