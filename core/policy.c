@@ -156,6 +156,38 @@ static const struct hidden_ports *find_hidden(uint16_t port)
     return NULL;
 }
 
+static struct {
+    uint16_t port;
+    io_tap_fn tell; /* NULL: free */
+} taps[4];
+
+enum hv_status io_policy_tap(uint16_t port, io_tap_fn tell)
+{
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(taps); i++) {
+        if (taps[i].tell && taps[i].port == port) {
+            taps[i].tell = tell;
+            return HV_OK;
+        }
+    }
+    for (unsigned i = 0; tell && i < HV_ARRAY_SIZE(taps); i++) {
+        if (!taps[i].tell) {
+            taps[i].port = port;
+            taps[i].tell = tell;
+            return HV_OK;
+        }
+    }
+    return tell ? HV_ENOSPC : HV_OK;
+}
+
+static io_tap_fn find_tap(uint16_t port)
+{
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(taps); i++) {
+        if (taps[i].tell && taps[i].port == port)
+            return taps[i].tell;
+    }
+    return NULL;
+}
+
 bool io_policy_is_hidden(uint16_t port)
 {
     return find_hidden(port) != NULL;
@@ -164,7 +196,8 @@ bool io_policy_is_hidden(uint16_t port)
 void io_policy_map(uint8_t *map)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_is_hidden((uint16_t)port) || a20_guard_wants((uint16_t)port))
+        if (io_policy_is_hidden((uint16_t)port) || a20_guard_wants((uint16_t)port) ||
+            find_tap((uint16_t)port))
             map[port / 8] |= (uint8_t)HV_BIT(port % 8);
     }
 }
@@ -188,6 +221,14 @@ static bool access_hidden(const struct hidden_ports *ports, uint16_t port, bool 
     return false;
 }
 
+static bool write_port(uint16_t port, uint8_t value)
+{
+    io_tap_fn tell = find_tap(port);
+
+    outb(port, a20_guard_write(port, value));
+    return tell && tell(port, value);
+}
+
 bool io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
 {
     uint32_t result = 0;
@@ -203,7 +244,7 @@ bool io_policy_access(uint16_t port, unsigned size, bool in, uint32_t *value)
         else if (in)
             byte = inb(p);
         else
-            outb(p, a20_guard_write(p, byte));
+            noticed |= write_port(p, byte);
         result |= (uint32_t)byte << (8 * i);
     }
     if (in)

@@ -54,6 +54,13 @@ typedef bool (*io_device_fn)(unsigned offset, bool in, uint8_t *value);
 enum hv_status io_policy_device(uint16_t first, uint16_t count, io_device_fn access);
 
 /*
+ * What is written to a port, and goes there, is told besides; NULL: no more. True as above. From
+ * hv_backend->remap() on. HV_ENOSPC: 4 ports have one.
+ */
+typedef bool (*io_tap_fn)(uint16_t port, uint8_t value);
+enum hv_status io_policy_tap(uint16_t port, io_tap_fn tell);
+
+/*
  * Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them; and
  * for those that are watched.
  */

@@ -84,10 +84,6 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
             break;
         case CORE_DONE:
         case CORE_RAISED:
-            if (v->noticed) {
-                exit->kind = HV_EXIT_NONE;
-                return;
-            }
             break;
         case CORE_PASS:
             v->passing = true;
@@ -104,6 +100,10 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
             if (exit->kind == HV_EXIT_DEBUG && exec_views_debug(v, exit) &&
                 exit->kind == HV_EXIT_NONE)
                 break;
+            return;
+        }
+        if (v->noticed) {
+            exit->kind = HV_EXIT_NONE;
             return;
         }
     }

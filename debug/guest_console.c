@@ -2,6 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/tsc.h"
+#include "core/backend.h"
 #include "core/guest_uart.h"
 #include "core/ioapic_guard.h"
 #include "core/policy.h"
@@ -25,8 +26,9 @@ enum {
 /* Under the lock: the guest's CPUs use it while they run. */
 static struct spinlock lock;
 static struct guest_uart uart;
-static struct ring out, in; /* from the guest, to the guest */
 static uint8_t out_data[OUT_SIZE], in_data[IN_SIZE];
+static struct ring out = {.data = out_data, .mask = OUT_SIZE - 1}; /* from the guest */
+static struct ring in = {.data = in_data, .mask = IN_SIZE - 1};    /* to the guest */
 static struct guest_console_report told;
 static unsigned lines;         /* whole ones in out */
 static bool amid_line, paused; /* the guest is in one; it may be waiting for an answer to it */
@@ -34,7 +36,7 @@ static bool irq;
 
 /* The holder's. */
 static struct console_filter filter;
-static uint64_t packet_sent;  /* when the last packet of ours was */
+static uint64_t packet_sent;  /* when the last packet of ours was; 0: there was none */
 static unsigned unheard;      /* of these in a row */
 static uint64_t acknowledged; /* by gdb, when last looked at */
 
@@ -106,8 +108,6 @@ static bool access(unsigned offset, bool read, uint8_t *value)
 enum hv_status guest_console_open(uint16_t port)
 {
     guest_uart_reset(&uart);
-    ring_init(&out, out_data, OUT_SIZE);
-    ring_init(&in, in_data, IN_SIZE);
     told.open = true;
     return io_policy_device(port, GUEST_UART_PORTS, access);
 }
@@ -132,7 +132,7 @@ size_t guest_console_type(const char *text, size_t size)
 /* Nobody is there who could take it for something else. */
 static bool is_clear(void)
 {
-    return debug.stub.running && !debug.stub.kept &&
+    return told.open && debug.stub.running && !debug.stub.kept &&
            (!debug.stub.attached || unheard >= GONE_AFTER);
 }
 
@@ -161,7 +161,7 @@ bool guest_console_take(uint8_t byte)
 /* The last packet is on its way: gdb is given time to acknowledge it. */
 static bool is_awaited(void)
 {
-    return debug.stub.awaiting_ack && rdtsc() - packet_sent < tsc_hz() / ACK_PART;
+    return packet_sent && debug.stub.awaiting_ack && rdtsc() - packet_sent < tsc_hz() / ACK_PART;
 }
 
 bool guest_console_due(void)
@@ -227,7 +227,7 @@ void guest_console_turn(void)
 void guest_console_drain(void)
 {
     paused = true;
-    while (guest_console_due() || (told.open && debug.stub.stop_due && is_awaited())) {
+    while (guest_console_due() || (debug.stub.stop_due && is_awaited())) {
         flush();
         line_feed_stub();
     }
@@ -242,6 +242,50 @@ struct guest_console_report guest_console_report(void)
 {
     struct guest_console_report report = told;
 
-    report.waiting = told.open ? ring_used(&out) : 0;
+    report.waiting = ring_used(&out);
     return report;
+}
+
+static bool tell_code(uint16_t port, uint8_t value)
+{
+    char text[24];
+    size_t length = fmt_print(text, sizeof(text), "%s[port %x: %02x]\n", amid_line ? "\n" : "",
+                              (unsigned)port, (unsigned)value);
+
+    spin_lock(&lock);
+    for (size_t i = 0; i < length; i++)
+        take_sent((uint8_t)text[i]);
+    spin_unlock(&lock);
+    return guest_console_due();
+}
+
+static bool tell_debug(uint16_t port, uint8_t value)
+{
+    (void)port;
+    spin_lock(&lock);
+    take_sent(value);
+    spin_unlock(&lock);
+    return guest_console_due();
+}
+
+static void tap(uint16_t port, io_tap_fn tell)
+{
+    io_policy_tap(port, tell); /* there is room for all three */
+    hv_backend->remap();
+}
+
+void guest_console_tap_codes(bool on)
+{
+    if (told.codes != on)
+        tap(0x80, on ? tell_code : NULL);
+    told.codes = on;
+}
+
+void guest_console_tap_debug(bool on)
+{
+    if (told.debug != on) {
+        tap(0xe9, on ? tell_debug : NULL);
+        tap(0x402, on ? tell_debug : NULL);
+    }
+    told.debug = on;
 }

@@ -35,8 +35,15 @@ size_t guest_console_type(const char *text, size_t size);
 /* Each line begins with the time since gdbvisor started. */
 void guest_console_stamp(bool on);
 
+/*
+ * Told on the console too: each code written to port 80h, a line each; and what is written to the
+ * debug ports E9h (Bochs, QEMU) and 402h (OVMF). Until gdb goes.
+ */
+void guest_console_tap_codes(bool on);
+void guest_console_tap_debug(bool on);
+
 struct guest_console_report {
-    bool open, stamps;
+    bool open, stamps, codes, debug;
     uint64_t sent, typed; /* by the guest, to the guest */
     uint64_t dropped;     /* of both: there was no room */
     unsigned waiting;     /* of the guest's, not yet sent */

@@ -18,7 +18,7 @@ static const struct command {
     {"uart", "", "the line to gdb: its UART and what was lost on it", monitor_uart},
     {"baud", "N", "another speed for the line, if it works", monitor_baud},
     {"cpu", "", "the processor, and each CPU's mode", monitor_cpu},
-    {"console", "[timestamp on|off]", "the guest's console on this line", monitor_console},
+    {"console", "[timestamp|port80|debug on|off]", "what is on it besides", monitor_console},
     {"type", "TEXT", "type on the guest's console; \\n, \\r, \\x03 and the like", monitor_type},
     {"pt", "ADDR", "the page-table entries that an address goes through", monitor_pt},
     {"idt", "[N|N-M]", "interrupt gates, or real mode's vectors", monitor_idt},

@@ -60,20 +60,29 @@ bool monitor_type(const char *rest)
     return true;
 }
 
+static const char *on_off(bool on)
+{
+    return on ? "on" : "off";
+}
+
 bool monitor_console(const char *rest)
 {
-    bool stamps = guest_console_report().stamps;
-
-    if (monitor_take(&rest, "timestamp") && !monitor_take_switch(&rest, &stamps))
-        return false;
-    if (!monitor_at_end(rest))
-        return false;
-    if (is_closed())
-        return true;
-    guest_console_stamp(stamps);
     struct guest_console_report r = guest_console_report();
-    monitor_line("the guest's console is on this line; time stamps are %s", stamps ? "on" : "off");
-    monitor_line("%llu bytes sent by it, %u wait, %llu typed, %llu dropped", U(r.sent), r.waiting,
+    bool *which = monitor_take(&rest, "timestamp") ? &r.stamps
+                  : monitor_take(&rest, "port80")  ? &r.codes
+                  : monitor_take(&rest, "debug")   ? &r.debug
+                                                   : NULL;
+
+    if ((which && !monitor_take_switch(&rest, which)) || !monitor_at_end(rest))
+        return false;
+    guest_console_stamp(r.stamps);
+    guest_console_tap_codes(r.codes);
+    guest_console_tap_debug(r.debug);
+    if (!is_closed())
+        monitor_line("the guest's console is on this line");
+    monitor_line("timestamp %s, port80 %s, debug (ports e9 and 402) %s", on_off(r.stamps),
+                 on_off(r.codes), on_off(r.debug));
+    monitor_line("%llu bytes sent, %u wait, %llu typed, %llu dropped", U(r.sent), r.waiting,
                  U(r.typed), U(r.dropped));
     return true;
 }

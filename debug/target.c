@@ -5,6 +5,7 @@
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/conditions.h"
+#include "debug/guest_console.h"
 #include "debug/line.h"
 #include "debug/registers.h"
 #include "debug/state.h"
@@ -139,6 +140,8 @@ void debug_remove_all(void)
     breakpoints_remove_all();
     watch_remove_all();
     catch_remove_all();
+    guest_console_tap_codes(false);
+    guest_console_tap_debug(false);
     debug_update_traps();
 }
 

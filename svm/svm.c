@@ -88,6 +88,7 @@ static void svm_remap(void)
     unsigned count;
     const struct msr_row *rows = msr_policy_watched(&count);
 
+    build_maps(POLICY);
     build_maps(WATCHED);
     svm_msrpm_add(msrpm[WATCHED], rows, count);
     io_policy_map_watched(iopm[WATCHED]);

@@ -32,6 +32,7 @@ void vmx_maps_watch(void)
     unsigned count;
     const struct msr_row *rows = msr_policy_watched(&count);
 
+    build(POLICY);
     build(WATCHED);
     vmx_msr_bitmap_add(msr_bitmap[WATCHED], rows, count);
     io_policy_map_watched(io_bitmaps[WATCHED]);

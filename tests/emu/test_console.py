@@ -113,3 +113,16 @@ def test_user_7_linux_several_cpus(kernel):
     text = _shown(vm, gdb, "INIT: echo", 240)
     _check_lines(text)
     assert "smp: Brought up 1 node, 2 CPUs" in text
+
+
+@pytest.mark.every_machine
+def test_user_7_debug_port(boot):
+    """Other output on request, without console=guest: the debug port that guests of the tests have."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    assert "boot with console=guest" in gdb.monitor("console debug on")
+    gdb.cont()
+    assert "hello64: ok\n" in _shown(vm, gdb, "hello64: ok\n")
+    assert "hello64: ok" in vm.said()  # it went to the port, too
+    gdb.interrupt()
+    gdb.monitor("console debug off")

@@ -305,8 +305,8 @@ static void test_monitor(void **state)
         ask(command);
     assert_non_null(strstr(ask(command), "the guest has not read"));
     assert_in_range(strlen(heard()), 1024, 1040);
-    assert_non_null(strstr(ask("console"), "time stamps are off\n"));
-    assert_non_null(strstr(ask("console timestamp on"), "time stamps are on\n"));
+    assert_non_null(strstr(ask("console"), "timestamp off, port80 off"));
+    assert_non_null(strstr(ask("console timestamp on"), "timestamp on, port80 off"));
     assert_true(guest_console_report().stamps);
     assert_non_null(strstr(ask("console timestamp"), "usage: monitor console"));
     assert_non_null(strstr(ask("console timestamp on off"), "usage: monitor console"));
@@ -323,6 +323,57 @@ static void test_not_open(void **state)
     assert_false(guest_console_due());
     guest_console_drain();
     assert_false(guest_console_take('x'));
+}
+
+static void writes(uint16_t port, uint8_t byte)
+{
+    uint32_t value = byte;
+
+    io_policy_access(port, 1, false, &value);
+}
+
+static unsigned port_writes;
+
+/* Only the ports that are not the virtual UART's. */
+void model_outb(uint16_t port, uint8_t value)
+{
+    (void)port;
+    (void)value;
+    port_writes++;
+}
+
+/* Other output on request: only then, whole, between the lines of the console's. */
+static void test_user7_taps(void **state)
+{
+    (void)state;
+    attach();
+    port_writes = 0;
+    writes(0x80, 0x11);
+    writes(0xe9, 'x');
+    assert_non_null(strstr(ask("console port80 on"), "port80 on, debug (ports e9 and 402) off"));
+    assert_non_null(strstr(ask("console debug on"), "timestamp off, port80 on, debug"));
+    writes(0x80, 0x5a);
+    guest_console_turn();
+    assert_true(was_sent("[port 80: 5a]\n"));
+    arrives("+");
+    says("amid a");
+    writes(0x80, 0);
+    guest_console_turn();
+    assert_true(was_sent("amid a\n[port 80: 00]\n"));
+    arrives("+");
+    writes(0x402, 'o');
+    writes(0xe9, 'k');
+    writes(0x402, '\n');
+    guest_console_turn();
+    assert_true(was_sent("ok\n"));
+    arrives("+");
+    debug_remove_all(); /* gdb goes */
+    sent_length = sent[0] = 0;
+    writes(0x80, 1);
+    writes(0x402, '\n');
+    guest_console_turn();
+    assert_string_equal(sent, "");
+    assert_int_equal(port_writes, 9);
 }
 
 static void test_stamps(void **state)
@@ -347,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup(test_full, setup),
         cmocka_unit_test_setup(test_type, setup),
         cmocka_unit_test_setup(test_monitor, setup),
+        cmocka_unit_test_setup(test_user7_taps, setup),
         cmocka_unit_test_setup(test_stamps, setup),
     };
 

@@ -320,6 +320,49 @@ static void test_user7_device(void **state)
     assert_false(io_policy_access(0x3f8, 1, true, &value));
 }
 
+static unsigned told;
+
+static bool tell(uint16_t port, uint8_t value)
+{
+    told = told << 16 | (unsigned)(port & 0xff) << 8 | value;
+    return value == 0xff;
+}
+
+/* A tapped port's writes go on; reads and all others are as ever. */
+static void test_user7_tap(void **state)
+{
+    static uint8_t map[8192];
+    uint32_t value = 0xff12;
+
+    (void)state;
+    assert_int_equal(io_policy_tap(0x80, tell), HV_OK);
+    assert_int_equal(io_policy_tap(0x81, tell), HV_OK);
+    io_policy_map(map);
+    assert_int_equal(map[0x80 / 8], 3);
+    assert_true(io_policy_access(0x80, 2, false, &value));
+    assert_int_equal(told, 0x801281ff);
+    assert_int_equal(port_write_count, 2);
+    assert_int_equal(port_writes[1].port, 0x81);
+    assert_int_equal(port_writes[1].value, 0xff);
+    assert_false(io_policy_access(0x80, 1, true, &value));
+    assert_int_equal(port_reads, 1);
+    assert_int_equal(io_policy_tap(0x81, NULL), HV_OK);
+    assert_int_equal(io_policy_tap(0x82, NULL), HV_OK); /* there was none */
+    value = 0xffff;
+    assert_true(io_policy_access(0x80, 2, false, &value));
+    assert_int_equal(told, 0x81ff80ff);
+    for (uint16_t port = 0xe0; port < 0xe3; port++)
+        assert_int_equal(io_policy_tap(port, tell), HV_OK);
+    assert_int_equal(io_policy_tap(0xe3, tell), HV_ENOSPC);
+    assert_int_equal(io_policy_tap(0x80, NULL), HV_OK);
+    assert_int_equal(io_policy_tap(0xe3, tell), HV_OK);
+    for (uint16_t port = 0xe0; port < 0xe4; port++)
+        assert_int_equal(io_policy_tap(port, NULL), HV_OK);
+    memset(map, 0, sizeof(map));
+    io_policy_map(map);
+    assert_int_equal(map[0x80 / 8] | map[0xe0 / 8], 0);
+}
+
 static void test_hide_is_bounded(void **state)
 {
     (void)state;
@@ -413,6 +456,7 @@ int main(void)
         cmocka_unit_test_setup(test_user11_straddling, setup),
         cmocka_unit_test_setup(test_hidden_ports_with_values, setup),
         cmocka_unit_test_setup(test_user7_device, setup),
+        cmocka_unit_test_setup(test_user7_tap, setup),
         cmocka_unit_test_setup(test_hide_is_bounded, setup),
         cmocka_unit_test_setup(test_cpuid, setup),
         cmocka_unit_test(test_xcr0),
