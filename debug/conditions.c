@@ -32,7 +32,7 @@ static uint8_t *find(enum gdb_break_type type, gva_t address, struct head *head)
 
 static void forget(enum gdb_break_type type, gva_t address)
 {
-    struct head head;
+    struct head head = {0};
     const uint8_t *code = find(type, address, &head);
 
     if (code) {
@@ -147,7 +147,7 @@ static bool is_execute_hit(const struct debug_event *event)
 
 bool conditions_deny(struct vcpu *v, const struct debug_event *event)
 {
-    struct head head;
+    struct head head = {0};
     const uint8_t *code = NULL;
 
     if (!used)
@@ -163,7 +163,7 @@ bool conditions_run_commands(struct vcpu *v, const struct gdb_stop *stop)
 {
     static const struct agent_machine machine = {
         .reg = conditions_register, .read = conditions_memory, .print = print};
-    struct head head;
+    struct head head = {0};
     const uint8_t *code = NULL;
     size_t left;
 
