@@ -3,6 +3,7 @@
 #include "arch/x86/descriptors.h"
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/physmem.h"
 #include "arch/x86/registers.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/tsc.h"
@@ -117,7 +118,7 @@ static void build_stage2(const struct boot_info *info)
     struct mediator self = {info->self_start, info->self_start + info->self_size, false, NULL,
                             NULL};
 
-    platform_memory_types(&types);
+    mtrr_read(&types, platform_phys_bits());
     stage2_use_types(&types);
     if (stage2_init(&config) != HV_OK || mediate_add(&self) != HV_OK)
         refuse_start("the stage-2 tables do not fit in %llu KiB.",
@@ -277,6 +278,32 @@ static uint8_t check_guest(const struct boot_info *info)
     return 0;
 }
 
+static bool map_range(unsigned index, struct debug_range *range)
+{
+    if (index >= guest_map.count)
+        return false;
+    *range = (struct debug_range){guest_map.ranges[index].start, guest_map.ranges[index].end,
+                                  guest_map.ranges[index].type};
+    return true;
+}
+
+static uint32_t code_sum(void)
+{
+    const uint8_t *code = physmem_map(image_base());
+    uint32_t sum = 0;
+
+    for (uint64_t i = 0; i < image_rodata_offset(); i++)
+        sum = (sum << 1 | sum >> 31) + code[i];
+    return sum;
+}
+
+static uint32_t code_sum_at_start;
+
+static bool code_intact(void)
+{
+    return code_sum() == code_sum_at_start;
+}
+
 static void announce(const struct debug_link *line)
 {
     char text[64];
@@ -345,6 +372,10 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     debug_config.entry[0] = info->running.entry;
     debug_config.entry[1] = info->running.not_entered;
     debug_config.stop_ap = options.stop == BOOT_STOP_AP;
+    debug_config.memory_map = map_range;
+    debug_config.acpi = platform_acpi_root(info);
+    debug_config.code_intact = code_intact;
+    code_sum_at_start = code_sum();
     fmt_print(debug_config.about, sizeof(debug_config.about),
               "gdbvisor %s, %s, %llu KiB reserved at %llx", HV_VERSION, hv_backend->name,
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start);

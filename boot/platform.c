@@ -36,27 +36,6 @@ uint32_t platform_apic_id(void)
     return cpuid(1, 0).ebx >> 24;
 }
 
-/* SDM vol. 3, "MTRR Feature Identification". */
-void platform_memory_types(struct mtrr_values *types)
-{
-    enum { DEF_TYPE_ENABLE = 1 << 11 };
-
-    memset(types, 0, sizeof(*types));
-    types->phys_bits = platform_phys_bits();
-    if (!(cpuid(1, 0).edx & HV_BIT(12))) {
-        types->def_type = DEF_TYPE_ENABLE | MTRR_WB;
-        return;
-    }
-    types->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
-    types->variable_count = HV_MIN(rdmsr(MSR_MTRRCAP) & 0xff, (uint64_t)MTRR_VARIABLE_MAX);
-    for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++)
-        types->fixed[i] = rdmsr(mtrr_fixed_msrs[i]);
-    for (unsigned i = 0; i < types->variable_count; i++) {
-        types->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
-        types->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
-    }
-}
-
 static bool read_physical(uint64_t address, void *buf, size_t size)
 {
     if (address + size < address || (address + size - 1) >> platform_phys_bits())
@@ -86,12 +65,20 @@ static hpa_t ebda(void)
     return start >= 0x80000 && start < VIDEO_START ? start : 0;
 }
 
+struct acpi_root platform_acpi_root(const struct boot_info *info)
+{
+    struct acpi_root root = {0};
+
+    if (info->rsdp_size && acpi_rsdp_parse(info->rsdp, info->rsdp_size, &root) != HV_OK)
+        root = (struct acpi_root){0};
+    return root;
+}
+
 static void find_madt(const struct boot_info *info)
 {
-    struct acpi_root root;
+    struct acpi_root root = platform_acpi_root(info);
 
-    if (!info->rsdp_size || acpi_rsdp_parse(info->rsdp, info->rsdp_size, &root) != HV_OK ||
-        acpi_find_table(&root, "APIC", read_physical, &madt_table) != HV_OK)
+    if (acpi_find_table(&root, "APIC", read_physical, &madt_table) != HV_OK)
         return;
     /* The table may straddle a window: those above 4 GiB are not looked at in place. */
     if (madt_table.address + madt_table.length > 1ULL << 32 ||

@@ -2,8 +2,8 @@
 #ifndef BOOT_PLATFORM_H
 #define BOOT_PLATFORM_H
 
+#include "arch/x86/acpi.h"
 #include "arch/x86/irq_route.h"
-#include "arch/x86/mtrr.h"
 #include "boot/boot_info.h"
 #include "core/guest_memory.h"
 #include "hv/status.h"
@@ -11,11 +11,11 @@
 /* The physical address bits of this processor (CPUID Fn8000_0008). */
 unsigned platform_phys_bits(void);
 
-/* The memory types that the firmware has set. */
-void platform_memory_types(struct mtrr_values *types);
-
 /* Finds the firmware's tables; info->rsdp is filled when the loader gave none. */
 void platform_find_tables(struct boot_info *info);
+
+/* The ACPI root tables that those are in; zeros: there is none. */
+struct acpi_root platform_acpi_root(const struct boot_info *info);
 
 /* Where an ISA interrupt arrives: by ACPI, else the MP table, else as a PC is wired. */
 struct irq_route platform_route(uint8_t irq);

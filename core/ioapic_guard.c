@@ -49,6 +49,25 @@ static int our_half(uint32_t index)
     return index == low ? 0 : index == low + 1 ? 1 : -1;
 }
 
+static bool guarded; /* a chip has answered */
+static unsigned entries;
+
+bool ioapic_guard_entry(unsigned entry, uint64_t *value, bool *ours)
+{
+    uint32_t index = INDEX_ENTRIES + 2 * entry;
+
+    if (!guarded || entry >= entries)
+        return false;
+    spin_lock(&lock);
+    uint32_t select = mmio_read32(pin.ioapic + REG_SELECT);
+    *ours = entry == pin.entry;
+    *value = *ours ? guest_entry[0] | (uint64_t)guest_entry[1] << 32
+                   : read_index(index) | (uint64_t)read_index(index + 1) << 32;
+    mmio_write32(pin.ioapic + REG_SELECT, select);
+    spin_unlock(&lock);
+    return true;
+}
+
 static void before(struct vcpu *v, gpa_t address, uint8_t *page)
 {
     uint32_t offset = (uint32_t)address & 0xff0;
@@ -118,6 +137,8 @@ enum hv_status ioapic_guard_init(const struct ioapic_pin *p)
     if (version == 0 || version == UINT32_MAX || pin.entry > (version >> 16 & 0xff))
         return HV_ENOENT;
 
+    guarded = true;
+    entries = (version >> 16 & 0xff) + 1;
     guest_select = 0;
     guest_entry[0] = read_index(INDEX_ENTRIES + 2 * pin.entry) & 0x1afff;
     guest_entry[1] = read_index(INDEX_ENTRIES + 2 * pin.entry + 1);

@@ -27,4 +27,10 @@ enum hv_status ioapic_guard_init(const struct ioapic_pin *pin);
  */
 void ioapic_guard_raise(void);
 
+/*
+ * An entry as the guest has it; *ours: it is the one that is not in the chip. False: no such entry,
+ * or no chip is guarded. The guest does not notice.
+ */
+bool ioapic_guard_entry(unsigned entry, uint64_t *value, bool *ours);
+
 #endif

@@ -35,6 +35,26 @@ void machine_reset(void)
     machine_halt();
 }
 
+/* ACPI specification, "PM1 Control Registers", "Enabling ACPI Mode". */
+void machine_power_off(const struct acpi_power *power)
+{
+    enum { SCI_ENABLED = 1 << 0, TYPE_SHIFT = 10, TYPE_MASK = 7 << 10, SLEEP = 1 << 13 };
+
+    wait_a_little();
+    if (power->smi_command && !(inw(power->pm1a) & SCI_ENABLED)) {
+        outb(power->smi_command, power->enable);
+        for (unsigned i = 0; i < 30 && !(inw(power->pm1a) & SCI_ENABLED); i++)
+            wait_a_little();
+    }
+    uint16_t a = inw(power->pm1a) & (uint16_t) ~(TYPE_MASK | SLEEP);
+    outw(power->pm1a, (uint16_t)(a | power->type_a << TYPE_SHIFT | SLEEP));
+    if (power->pm1b) {
+        uint16_t b = inw(power->pm1b) & (uint16_t) ~(TYPE_MASK | SLEEP);
+        outw(power->pm1b, (uint16_t)(b | power->type_b << TYPE_SHIFT | SLEEP));
+    }
+    wait_a_little();
+}
+
 void machine_panic(const char *format, ...)
 {
     char text[200];

@@ -2,10 +2,14 @@
 #ifndef CORE_MACHINE_H
 #define CORE_MACHINE_H
 
+#include "arch/x86/acpi_power.h"
 #include "hv/compiler.h"
 
 /* Resets the machine, by whatever way works. */
 HV_NORETURN void machine_reset(void);
+
+/* Switches the machine off by ACPI; returns, after a while, when that did not work. */
+void machine_power_off(const struct acpi_power *power);
 
 /* Stops this CPU for good. */
 HV_NORETURN void machine_halt(void);

@@ -35,6 +35,13 @@ static const struct command {
     {"break", "", "the software breakpoints: which are armed, and how", monitor_break},
     {"stop", "ap [on|off]", "stop at the first instruction of CPUs that start", monitor_stop},
     {"step", "[interrupts hold|deliver | count N]", "how steps are made", monitor_step},
+    {"e820", "", "the memory map that the guest is shown", monitor_e820},
+    {"mtrr", "", "memory types", monitor_mtrr},
+    {"acpi", "", "the firmware's ACPI tables", monitor_acpi},
+    {"pci", "", "PCI devices", monitor_pci},
+    {"apic", "", "local APIC, and the I/O APIC's entries in use", monitor_apic},
+    {"selftest", "", "whether gdbvisor itself is well", monitor_selftest},
+    {"poweroff", "", "switch the machine off", monitor_poweroff},
     {"reset", "", "reset the machine", monitor_reset},
     {"version", "", "versions, sizes, and what is set", monitor_version},
 };
@@ -152,7 +159,7 @@ static bool help(const char *rest)
         char usage[40];
 
         fmt_print(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
-        monitor_line("%-17s %s", usage, commands[i].help);
+        monitor_line("%-23s %s", usage, commands[i].help);
     }
     return true;
 }

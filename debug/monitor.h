@@ -45,6 +45,8 @@ monitor_command_fn monitor_pt, monitor_idt, monitor_gdt, monitor_tss;
 monitor_command_fn monitor_uart, monitor_baud, monitor_console, monitor_type;
 monitor_command_fn monitor_cpu, monitor_msr, monitor_in, monitor_out, monitor_phys;
 monitor_command_fn monitor_break;
+monitor_command_fn monitor_e820, monitor_mtrr, monitor_acpi, monitor_pci, monitor_apic;
+monitor_command_fn monitor_poweroff, monitor_selftest;
 monitor_command_fn monitor_arch, monitor_log, monitor_mmio, monitor_reset, monitor_stop,
     monitor_step, monitor_version;
 

@@ -268,6 +268,10 @@ static void converse(struct vcpu *v)
         line_feed_stub();
         if (debug.reset_asked)
             machine_reset();
+        if (debug.power_off_asked && !debug.stub.awaiting_ack) {
+            debug.power_off_asked = false;
+            machine_power_off(&debug.power);
+        }
     }
     registers_flush(v);
     watch_remember(v);

@@ -5,6 +5,7 @@
 #ifndef DEBUG_SESSION_H
 #define DEBUG_SESSION_H
 
+#include "arch/x86/acpi.h"
 #include "core/vcpu.h"
 #include "hv/compiler.h"
 
@@ -28,13 +29,24 @@ struct debug_link {
     bool (*set_baud)(uint32_t baud, bool probe);
 };
 
+/* A piece of the memory map that the guest is shown; type: as INT 15h E820 has it. */
+struct debug_range {
+    uint64_t start, end;
+    uint32_t type;
+};
+
 struct debug_config {
     const struct debug_link *link; /* NULL: gdb=none */
     bool stop_at_entry;
     /* Where that is, whichever is reached first; 0: here. Until then nobody is heard on the line.
      */
     gva_t entry[2];
-    bool stop_ap;    /* at the first instruction of each CPU that the guest starts */
+    bool stop_ap; /* at the first instruction of each CPU that the guest starts */
+    /* For `monitor`: the index-th range of that map, false behind the last; the ACPI tables; is our
+       own code as it was loaded? */
+    bool (*memory_map)(unsigned index, struct debug_range *range);
+    struct acpi_root acpi;
+    bool (*code_intact)(void);
     char about[160]; /* versions and sizes for `monitor version` */
 };
 

@@ -3,6 +3,7 @@
 #ifndef DEBUG_STATE_H
 #define DEBUG_STATE_H
 
+#include "arch/x86/acpi_power.h"
 #include "debug/baud.h"
 #include "debug/judge.h"
 #include "debug/registers.h"
@@ -46,7 +47,9 @@ struct debug_state {
     struct baud baud;         /* the line's speed */
     unsigned step_flags;      /* STEP_*: how gdb's steps are made */
     uint64_t heard;           /* stops that the user was told of */
-    bool physical;            /* gdb's memory commands take physical addresses */
+    struct acpi_power power;  /* how, when power_off_asked: `monitor poweroff` was answered */
+    bool power_off_asked;
+    bool physical; /* gdb's memory commands take physical addresses */
     struct debug_cpu cpus[HV_MAX_CPUS];
 
     /* CPU 0's alone: the line's interrupt is on; bytes of its wait for the stub. */

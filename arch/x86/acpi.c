@@ -118,21 +118,56 @@ static enum hv_status search(const struct acpi_table *list, size_t entry_size,
     return worst;
 }
 
+/* The XSDT, or the RSDT when there is no XSDT or it is bad. *entry_size: 8 or 4. */
+static enum hv_status find_list(const struct acpi_root *root, x86_phys_read_fn read,
+                                struct acpi_table *list, size_t *entry_size)
+{
+    enum hv_status status = HV_ENOENT;
+
+    *entry_size = 8;
+    if (root->xsdt)
+        status = check_table(root->xsdt, "XSDT", read, list);
+    if (status != HV_OK && root->rsdt) {
+        *entry_size = 4;
+        status = check_table(root->rsdt, "RSDT", read, list);
+    }
+    return status == HV_ENOENT ? HV_EINVAL : status; /* another table where a list should be */
+}
+
 enum hv_status acpi_find_table(const struct acpi_root *root, const char *signature,
                                x86_phys_read_fn read, struct acpi_table *table)
 {
     struct acpi_table list = {0};
-    enum hv_status status = HV_ENOENT;
+    size_t entry_size;
+    enum hv_status status = find_list(root, read, &list, &entry_size);
 
-    if (root->xsdt) {
-        status = check_table(root->xsdt, "XSDT", read, &list);
-        if (status == HV_OK)
-            return search(&list, 8, signature, read, table);
+    return status == HV_OK ? search(&list, entry_size, signature, read, table) : status;
+}
+
+enum hv_status acpi_list_table(const struct acpi_root *root, unsigned number, x86_phys_read_fn read,
+                               char name[5], struct acpi_table *table)
+{
+    struct acpi_table list = {0};
+    uint8_t header[HEADER_SIZE];
+    size_t entry_size;
+    enum hv_status status = find_list(root, read, &list, &entry_size);
+
+    *table = (struct acpi_table){0};
+    name[0] = name[4] = '\0';
+    if (status != HV_OK)
+        return status;
+    for (uint32_t at = HEADER_SIZE; list.length - at >= entry_size; at += entry_size) {
+        uint8_t entry[8] = {0};
+
+        if (!read(list.address + at, entry, entry_size))
+            return HV_EFAULT;
+        if (bytes_u64(entry) == 0 || number-- > 0)
+            continue;
+        table->address = bytes_u64(entry);
+        status = read_header(table->address, read, header, table);
+        if (status != HV_EFAULT)
+            memcpy(name, header, 4);
+        return status;
     }
-    if (root->rsdt) {
-        status = check_table(root->rsdt, "RSDT", read, &list);
-        if (status == HV_OK)
-            return search(&list, 4, signature, read, table);
-    }
-    return status == HV_ENOENT ? HV_EINVAL : status; /* another table where a list should be */
+    return HV_ENOENT;
 }

@@ -46,6 +46,14 @@ struct acpi_table {
 enum hv_status acpi_find_table(const struct acpi_root *root, const char *signature,
                                x86_phys_read_fn read, struct acpi_table *table);
 
+/*
+ * The number-th table that is listed, from 0 on; null entries are skipped. name: its signature,
+ * terminated. HV_ENOENT: there are not so many. Others as above, but for the table's own checksum:
+ * it is not looked at. On HV_EINVAL and HV_EFAULT later ones may be good.
+ */
+enum hv_status acpi_list_table(const struct acpi_root *root, unsigned number, x86_phys_read_fn read,
+                               char name[5], struct acpi_table *table);
+
 struct acpi_cpu {
     uint32_t apic_id;
     uint32_t uid;

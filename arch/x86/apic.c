@@ -86,6 +86,17 @@ struct apic_address apic_own_address(void)
                                  .dfr = mmio_read32(apic + APIC_DFR)};
 }
 
+uint32_t apic_read(uint32_t offset)
+{
+    uint64_t value = 0;
+
+    if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE))
+        return 0;
+    if (!apic_is_x2apic())
+        return mmio_read32(page() + offset);
+    return rdmsr_safe(MSR_X2APIC_FIRST + offset / 16, &value) ? (uint32_t)value : 0;
+}
+
 static void wait_sent(hpa_t apic)
 {
     while (mmio_read32(apic + APIC_ICR_LOW) & BUSY)

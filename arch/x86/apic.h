@@ -14,12 +14,14 @@ enum { APIC_BASE_BOOTSTRAP = 1 << 8, APIC_BASE_X2APIC = 1 << 10, APIC_BASE_ENABL
 /* Offsets in the register page. */
 enum apic_register {
     APIC_ID = 0x20,
+    APIC_VERSION = 0x30,
     APIC_TPR = 0x80,
     APIC_EOI = 0xb0,
     APIC_LDR = 0xd0,
     APIC_DFR = 0xe0,
     APIC_SVR = 0xf0,
     APIC_ISR = 0x100,
+    APIC_IRR = 0x200,
     APIC_ICR_LOW = 0x300,
     APIC_ICR_HIGH = 0x310,
     APIC_LVT_TIMER = 0x320,
@@ -29,6 +31,8 @@ enum apic_register {
     APIC_LVT_LINT1 = 0x360,
     APIC_LVT_ERROR = 0x370,
     APIC_TIMER_COUNT = 0x380,
+    APIC_TIMER_CURRENT = 0x390,
+    APIC_TIMER_DIVIDE = 0x3e0,
 };
 
 /* Delivery modes of an interrupt command. */
@@ -58,6 +62,9 @@ bool apic_reaches(uint64_t command, bool x2apic, const struct apic_address *from
 /* This CPU's own, from its registers. */
 bool apic_is_x2apic(void);
 struct apic_address apic_own_address(void);
+
+/* A register of the page, whichever way the APIC has it; 0: the APIC is off, or has none such. */
+uint32_t apic_read(uint32_t offset);
 
 /*
  * Sends a command (vector, delivery mode, no shorthand) to one APIC, and returns when it has left.

@@ -1,6 +1,9 @@
 #include "arch/x86/mtrr.h"
 
+#include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
 #include "hv/compiler.h"
+#include "lib/string.h"
 
 #define DEF_TYPE_FIXED  HV_BIT(10) /* FE */
 #define DEF_TYPE_ENABLE HV_BIT(11) /* E */
@@ -157,4 +160,23 @@ bool mtrr_block_type(const struct mtrr_values *values, hpa_t start, uint64_t siz
     }
     /* A block that begins below 1 MiB and ends above it begins at 0, with more blocks behind. */
     return start + size <= FIXED_TOP;
+}
+
+/* SDM vol. 3, "MTRR Feature Identification". */
+void mtrr_read(struct mtrr_values *values, unsigned phys_bits)
+{
+    memset(values, 0, sizeof(*values));
+    values->phys_bits = phys_bits;
+    if (!(cpuid(1, 0).edx & HV_BIT(12))) {
+        values->def_type = DEF_TYPE_ENABLE | MTRR_WB;
+        return;
+    }
+    values->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
+    values->variable_count = HV_MIN(rdmsr(MSR_MTRRCAP) & 0xff, (uint64_t)MTRR_VARIABLE_MAX);
+    for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++)
+        values->fixed[i] = rdmsr(mtrr_fixed_msrs[i]);
+    for (unsigned i = 0; i < values->variable_count; i++) {
+        values->variable[i].base = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i);
+        values->variable[i].mask = rdmsr(MSR_MTRR_PHYSBASE0 + 2 * i + 1);
+    }
 }

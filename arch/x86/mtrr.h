@@ -1,5 +1,5 @@
 /*
- * Memory types from MTRR values. Pure: whoever may read MSRs fills struct mtrr_values.
+ * Memory types from MTRR values. Pure, but for mtrr_read().
  * SDM vol. 3, "Memory Type Range Registers (MTRRs)"; APM vol. 2, "Memory-Type Range Registers".
  */
 #ifndef ARCH_X86_MTRR_H
@@ -36,6 +36,9 @@ struct mtrr_values {
 
 /* MSR numbers of the fixed-range registers. */
 extern const uint32_t mtrr_fixed_msrs[MTRR_FIXED_COUNT];
+
+/* What this processor has now. All is WB where it has no MTRRs. wb_top is not looked for. */
+void mtrr_read(struct mtrr_values *values, unsigned phys_bits);
 
 /* The type of the byte at address. Where the manuals leave it undefined: UC. */
 enum mtrr_type mtrr_type(const struct mtrr_values *values, hpa_t address);

@@ -64,3 +64,37 @@ def test_monitor_machine(boot):
     assert gdb.read(page, 8) == b"the page"
     assert "linear" in _answer(gdb, "phys off")
     assert gdb.read(alias, 8) == b"the page"
+
+
+@pytest.mark.needs("gdbvisor")
+def test_monitor_platform(boot):
+    """e820, mtrr, acpi, pci, apic and selftest against what the machine is known to have."""
+    vm = boot("paging")
+    gdb = vm.gdb()
+    text = _answer(gdb, "e820")
+    ranges = [(int(a, 16), int(b, 16), kind) for a, b, kind in
+              re.findall(r"^(\w{13})-(\w{13})  (.+)$", text, re.MULTILINE)]
+    assert ranges == sorted(ranges) and ranges[0][::2] == (0, "RAM")
+    assert any(kind == "reserved" and end >= 0xfffff for _, end, kind in ranges)
+    text = _answer(gdb, "mtrr")
+    assert re.search(r"^0{13}-000000009ffff  write back$", text, re.MULTILINE), text
+    text = _answer(gdb, "acpi")
+    assert {"FACP", "APIC"} <= set(re.findall(r"^(\w{4})  at ", text, re.MULTILINE)), text
+    gdb.monitor("mmio on")  # some firmwares have them where no RAM is listed
+    for name, address in re.findall(r"^(\w{4})  at (\w+), ", text, re.MULTILINE):
+        assert gdb.read(int(address, 16), 4).decode() == name
+    text = _answer(gdb, "pci")
+    assert re.search(r"^00:00\.0  8086:\w{4}  class 060000  bridge$", text, re.MULTILINE), text
+    text = _answer(gdb, "apic")
+    assert "local APIC of CPU 0 at fee00000, xAPIC mode" in text
+    assert "(the line to gdb)" in text
+    assert _answer(gdb, "selftest").endswith("selftest: ok\n")
+
+
+@pytest.mark.needs("gdbvisor", "ends")
+def test_monitor_poweroff(boot):
+    """The machine is off."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    assert "switched off" in _answer(gdb, "poweroff")
+    vm.wait_exit()

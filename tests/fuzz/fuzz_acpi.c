@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arch/x86/acpi.h"
+#include "arch/x86/acpi_power.h"
 #include "arch/x86/mptable.h"
 
 #define MUST(condition)                                                                            \
@@ -43,6 +44,8 @@ static void fuzz_root(const uint8_t *data, size_t size)
 {
     struct acpi_root root;
     struct acpi_table table;
+    struct acpi_power power;
+    char name[5];
     size_t at;
 
     memory = data;
@@ -53,6 +56,10 @@ static void fuzz_root(const uint8_t *data, size_t size)
     root = (struct acpi_root){.rsdt = size > 4 ? data[1] : 0, .xsdt = size > 4 ? data[0] : 0};
     if (acpi_find_table(&root, "APIC", read_memory, &table) == HV_OK)
         MUST(table.length >= 36 && table.length <= size && table.address <= size - table.length);
+    for (unsigned i = 0; i < 4; i++)
+        (void)acpi_list_table(&root, i, read_memory, name, &table);
+    if (acpi_power_find(&root, read_memory, &power) == HV_OK)
+        MUST(power.pm1a && power.type_a < 8 && power.type_b < 8);
 }
 
 static void fuzz_madt(uint8_t *madt, size_t size)

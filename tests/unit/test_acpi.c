@@ -149,6 +149,31 @@ static void test_find_table(void **state)
     assert_int_equal(acpi_find_table(&old, "FACP", read_memory, &table), HV_ENOENT);
 }
 
+/* In their order, those with a bad length too; null entries do not count. */
+static void test_list_table(void **state)
+{
+    struct acpi_table table;
+    char name[5];
+
+    (void)state;
+    assert_int_equal(acpi_list_table(&both, 0, read_memory, name, &table), HV_OK);
+    assert_string_equal(name, "FACP");
+    assert_int_equal(table.address, BASE + 0x400);
+    assert_int_equal(table.length, 244);
+    put(memory + 0x804, 35, 4);
+    assert_int_equal(acpi_list_table(&both, 1, read_memory, name, &table), HV_EINVAL);
+    assert_string_equal(name, "APIC");
+    assert_int_equal(table.address, BASE + 0x800);
+    assert_int_equal(acpi_list_table(&both, 2, read_memory, name, &table), HV_ENOENT);
+    assert_string_equal(name, "");
+    memory[0x100 + 40]++; /* a bad XSDT: the RSDT's */
+    assert_int_equal(acpi_list_table(&both, 0, read_memory, name, &table), HV_OK);
+    assert_int_equal(table.address, BASE + 0xc00);
+    memory[0x200 + 39]++;
+    assert_int_equal(acpi_list_table(&both, 0, read_memory, name, &table), HV_EINVAL);
+    assert_int_equal(table.address, 0);
+}
+
 static void test_bad_xsdt_falls_back(void **state)
 {
     struct acpi_root only_xsdt = {.xsdt = both.xsdt};
@@ -400,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_rsdp),
         cmocka_unit_test(test_rsdp_find),
         cmocka_unit_test_setup(test_find_table, make_tables),
+        cmocka_unit_test_setup(test_list_table, make_tables),
         cmocka_unit_test_setup(test_bad_xsdt_falls_back, make_tables),
         cmocka_unit_test_setup(test_bad_tables_are_refused, make_tables),
         cmocka_unit_test_setup(test_madt, empty_madt),
