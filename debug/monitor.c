@@ -156,7 +156,7 @@ static bool help(const char *rest)
     if (!monitor_at_end(rest))
         return false;
     for (unsigned i = 0; i < HV_ARRAY_SIZE(commands); i++) {
-        char usage[40];
+        char usage[64];
 
         fmt_print(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].arguments);
         monitor_line("%-23s %s", usage, commands[i].help);
