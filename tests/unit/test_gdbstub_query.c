@@ -260,7 +260,6 @@ static void qemu_step_flags(void **state)
     assert_string_equal(ask("Qqemu.sstep=10000000000000001"), "E22");
     assert_string_equal(ask("Qqemu.sstep"), "");
     assert_string_equal(ask("qqemu.sstepx"), "");
-    assert_string_equal(ask("qqemu.PhyMemMode"), "");
     assert_int_equal(fake.step_flags, 0);
     fake_target.step_flags = NULL;
     fake_target.set_step_flags = NULL;
