@@ -47,6 +47,12 @@ HV_OBJS := $(HV_C:%.c=$(BUILD)/hv/%.o) $(HV_ASM:%.asm=$(BUILD)/hv/%.asm.o)
 APP_C    := $(wildcard boot/efi/app/*.c)
 APP_OBJS := $(APP_C:%.c=$(BUILD)/hv/%.o) $(BUILD)/hv/boot/efi/app/reloc.asm.o
 APP_H    := $(wildcard boot/efi/app/*.h)
+
+# What starts the menu of the image from UEFI.
+MENU_C    := boot/efi/menu/menu.c
+MENU_OBJS := $(patsubst %,$(BUILD)/hv/%,boot/efi/menu/menu.o boot/efi/device_path.o lib/string.o \
+               boot/efi/app/reloc.asm.o)
+EFI_C     := $(APP_C) $(MENU_C)
 APP_FLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \
              -DHAVE_USE_MS_ABI
 
@@ -60,7 +66,7 @@ HV_CFLAGS := -std=gnu17 -O2 -g -I. -Iinclude $(WARNINGS) -ffreestanding -fPIE -m
 # No call of memcpy in place of the loop of memcpy.
 $(BUILD)/hv/lib/string.o: HV_CFLAGS += -fno-tree-loop-distribute-patterns
 
-$(APP_OBJS): HV_CFLAGS += $(APP_FLAGS)
+$(EFI_C:%.c=$(BUILD)/hv/%.o): HV_CFLAGS += $(APP_FLAGS)
 
 $(BUILD)/hv/%.o: %.c Makefile | $(DEPS)
 	@mkdir -p $(@D)
@@ -81,23 +87,29 @@ $(BUILD)/gdbvisor.elf: linker/gdbvisor.ld $(HV_OBJS)
 $(BUILD)/gdbvisor.efi.elf: linker/gdbvisor.ld $(HV_OBJS) $(APP_OBJS)
 	$(HV_LINK) -e efi_start $(HV_OBJS) $(APP_OBJS)
 
-$(BUILD)/gdbvisor.efi: $(BUILD)/gdbvisor.efi.elf
+$(BUILD)/menu.efi.elf: linker/gdbvisor.ld $(MENU_OBJS)
+	$(HV_LINK) -e menu_start $(MENU_OBJS)
+
+$(BUILD)/%.efi: $(BUILD)/%.efi.elf
 	objcopy -O efi-app-x86_64 --strip-all --adjust-vma=-0x1ff000 $< $@
 
-$(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/guest/selftest.bin \
-                       boot/grub.cfg
+# Behind grub-mkrescue, GRUB makes room for its starter in the FAT image that UEFI boots from.
+$(BUILD)/gdbvisor.iso: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/menu.efi \
+                       $(BUILD)/guest/selftest.bin boot/grub.cfg tools/add-starter
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	cp $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/guest/selftest.bin $(BUILD)/iso/
 	cp boot/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
-	grub-mkrescue -o $@ $(BUILD)/iso 2>$(BUILD)/grub-mkrescue.log || \
+	grub-mkrescue -o $@.part $(BUILD)/iso 2>$(BUILD)/grub-mkrescue.log || \
 	    { cat $(BUILD)/grub-mkrescue.log; exit 1; }
+	tools/add-starter $@.part $(BUILD)/menu.efi
+	mv $@.part $@
 
 artifacts: $(BUILD)/gdbvisor.elf $(BUILD)/gdbvisor.efi $(BUILD)/gdbvisor.iso
 
 clean:
 	rm -rf $(BUILD)
 
--include $(HV_OBJS:.o=.d) $(APP_OBJS:.o=.d)
+-include $(HV_OBJS:.o=.d) $(EFI_C:%.c=$(BUILD)/hv/%.d)
 
 # ---- what the system must have -----------------------------------------------------------------
 
@@ -217,7 +229,7 @@ $(foreach kind,gcc clang,$(eval $(call HEADER_RULES,$(kind))))
 check-headers: $(foreach kind,gcc clang,$(HEADERS:%=$(BUILD)/headers/$(kind)/%.ok))
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
-FORMATTED := $(HV_C) $(APP_C) $(HEADERS) $(APP_H) $(wildcard tests/*/*.c) $(wildcard tests/efi/*/*.c)
+FORMATTED := $(HV_C) $(EFI_C) $(HEADERS) $(APP_H) $(wildcard tests/*/*.c) $(wildcard tests/efi/*/*.c)
 .PHONY: format
 check-format: | $(DEPS)
 	@bad=$$(clang-format --dry-run -Werror $(FORMATTED) 2>&1 | sed -n 's/:.* error: .*//p' | uniq); \
@@ -232,12 +244,12 @@ format:
 $(BUILD)/tidy/%.ok: %.c .clang-tidy Makefile | $(DEPS)
 	@echo "  TIDY   $<"
 	$(call QUIETLY,$@,clang-tidy --quiet --warnings-as-errors='*' $< -- -std=gnu17 -I. -Iinclude \
-	    $(if $(filter $(APP_C),$<),$(APP_FLAGS)) \
+	    $(if $(filter $(EFI_C),$<),$(APP_FLAGS)) \
 	    -ffreestanding -mgeneral-regs-only -DHV_VERSION=\"$(VERSION)\" \
 	    -Xclang -analyzer-config -Xclang max-nodes=20000)
 
 # Any header may change any analysis.
-TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(HV_C) $(APP_C))
+TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(HV_C) $(EFI_C))
 $(TIDY): $(filter %.h,$(HEADERS)) $(APP_H)
 check-tidy: $(TIDY)
 

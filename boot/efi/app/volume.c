@@ -1,9 +1,10 @@
 #include "boot/efi/app/app.h"
+#include "boot/efi/device_path.h"
 #include "boot/efi/pe.h"
 #include "boot/options.h"
 #include "lib/string.h"
 
-enum { VOLUMES_MAX = 64, DEVICE_PATH_MAX = 1024, PE_HEADERS = 4096 };
+enum { VOLUMES_MAX = 64, PE_HEADERS = 4096 };
 
 static EFI_GUID file_system = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 static EFI_GUID device_path = EFI_DEVICE_PATH_PROTOCOL_GUID;
@@ -49,35 +50,6 @@ static EFI_HANDLE find_volume(const CHAR16 *path, unsigned *looked_at)
     return NULL;
 }
 
-static void put_node(uint8_t *at, uint8_t type, uint8_t subtype, size_t size)
-{
-    at[0] = type;
-    at[1] = subtype;
-    at[2] = (uint8_t)size;
-    at[3] = (uint8_t)(size >> 8);
-}
-
-/* The volume's device path, then the file's, then the end. NULL: it does not fit. */
-static EFI_DEVICE_PATH *make_path(EFI_HANDLE volume, const CHAR16 *path, size_t path_size)
-{
-    static uint8_t bytes[DEVICE_PATH_MAX];
-    enum { NODE = sizeof(EFI_DEVICE_PATH) };
-    const uint8_t *from = app_protocol(volume, &device_path);
-    size_t n = 0, size;
-
-    for (; from && from[n] != END_DEVICE_PATH_TYPE && from[n] != 0xff; n += size) {
-        size = from[n + 2] | (size_t)from[n + 3] << 8;
-        if (size < NODE || n + size + path_size + 2UL * NODE > sizeof(bytes))
-            return NULL;
-        memcpy(bytes + n, from + n, size);
-    }
-    put_node(bytes + n, MEDIA_DEVICE_PATH, MEDIA_FILEPATH_DP, NODE + path_size);
-    memcpy(bytes + n + NODE, path, path_size);
-    n += NODE + path_size;
-    put_node(bytes + n, END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, NODE);
-    return (EFI_DEVICE_PATH *)bytes;
-}
-
 static bool refuse_status(EFI_STATUS status, const char *path, struct refusal *refusal)
 {
     switch (status) {
@@ -96,6 +68,7 @@ static bool refuse_status(EFI_STATUS status, const char *path, struct refusal *r
 bool app_load_image(const char *path, struct app_image *image, struct refusal *refusal)
 {
     static CHAR16 wide[BOOT_PATH_SIZE];
+    static uint8_t full[DEVICE_PATH_MAX];
     size_t length = strlen(path);
     unsigned looked_at;
 
@@ -105,11 +78,12 @@ bool app_load_image(const char *path, struct app_image *image, struct refusal *r
     if (!volume)
         return refuse(refusal, "guest=efi:%s: no such file on any volume (of %u).", path,
                       looked_at);
-    EFI_DEVICE_PATH *full = make_path(volume, wide, (length + 1) * sizeof(wide[0]));
-    if (!full)
+    if (!device_path_of_file(app_protocol(volume, &device_path), wide,
+                             (length + 1) * sizeof(wide[0]), full))
         return refuse(refusal, "guest=efi:%s: its device path is too long.", path);
 
-    EFI_STATUS status = app.services->LoadImage(FALSE, app.handle, full, NULL, 0, &image->handle);
+    EFI_STATUS status = app.services->LoadImage(FALSE, app.handle, (EFI_DEVICE_PATH *)full, NULL, 0,
+                                                &image->handle);
     if (EFI_ERROR(status)) {
         if (status == EFI_SECURITY_VIOLATION && image->handle) /* loaded, and not to be started */
             app.services->UnloadImage(image->handle);
