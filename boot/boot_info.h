@@ -28,6 +28,15 @@ struct boot_framebuffer {
     uint8_t red_position, red_size, green_position, green_size, blue_position, blue_size;
 };
 
+/* Another CPU of it: waits to be taken over, as a guest that goes on with these registers. */
+struct boot_other_cpu {
+    struct hv_regs regs;
+    struct hv_debug_regs debug_regs;
+    /* Where it is told to: the 64-bit address of a function, and behind it 32 bits, to be 1 then.
+     */
+    gpa_t call;
+};
+
 /* The guest is the running machine: the firmware, which goes on where it gave us the processor. */
 struct boot_running {
     bool goes_on; /* false: the guest is to be loaded */
@@ -40,6 +49,9 @@ struct boot_running {
     gva_t entry, not_entered;
     /* A 64-bit word that is not 0 while the firmware's boot services are there. 0: none. */
     gpa_t boot_services;
+    /* 0 where there are others: they stay the firmware's. */
+    unsigned other_count;
+    struct boot_other_cpu others[HV_MAX_CPUS - 1];
 };
 
 struct boot_info {

@@ -11,20 +11,18 @@
 #include "boot/bios/bios.h"
 #include "boot/console.h"
 #include "boot/gdb_uart.h"
+#include "boot/guest_cpus.h"
 #include "boot/load_guest.h"
 #include "boot/options.h"
 #include "boot/platform.h"
 #include "boot/refuse_start.h"
 #include "boot/relocate.h"
-#include "boot/start_cpus.h"
 #include "core/backend.h"
 #include "core/debug_regs.h"
 #include "core/ioapic_guard.h"
-#include "core/ipi.h"
 #include "core/machine.h"
 #include "core/mediate.h"
 #include "debug/session.h"
-#include "lib/atomic.h"
 #include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -34,7 +32,6 @@ static struct memory_map guest_map;
 static struct mtrr_values types;
 static struct guest_memory_config guest_config;
 static struct debug_config debug_config;
-static uint32_t way_chosen; /* 1: how INIT and start-ups are seen */
 
 static void take_host(const struct boot_info *info)
 {
@@ -142,70 +139,6 @@ static void route_break_in(void)
     if (ioapic_guard_init(&pin) != HV_OK)
         log_print("uart: no I/O APIC at %llx, Ctrl-C cannot break in",
                   (unsigned long long)route.ioapic);
-}
-
-/* What another CPU does when it has come up: it waits there until the guest starts it. */
-static void cpu_main(unsigned number)
-{
-    struct vcpu *v = vcpu_get(number);
-
-    ipi_add_cpu(v, true);
-    hv_backend->cpu_on(v);
-    vcpu_reset(v);
-    v->regs.cr0 = CR0_ET; /* the firmware has turned its caches on */
-    v->regs.gpr[GPR_RDX] = cpuid(1, 0).eax;
-    hv_backend->reset(v);
-    start_cpus_arrived(number);
-    while (!atomic_get(&way_chosen))
-        cpu_pause();
-    debug_session_cpu(v);
-}
-
-/*
- * All CPUs are ours from here on, and the guest's as it starts them. It is not told of those that
- * did not come, and cannot start them.
- */
-static void take_cpus(void)
-{
-    uint32_t apic_ids[HV_MAX_CPUS];
-    unsigned all, listed = platform_cpus(apic_ids, &all), count = 1;
-
-    ipi_add_cpu(vcpu_get(0), false);
-    if (all == 1)
-        return;
-    count = start_cpus(apic_ids + 1, listed - 1, &guest_map, cpu_main);
-    bool exits = options.ap == BOOT_AP_AUTO && count == all && hv_backend->init_exits &&
-                 hv_backend->init_exits();
-    if (exits)
-        ipi_init_by_exits();
-    else if (ipi_init(0) != HV_OK)
-        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
-                     all - 1);
-    atomic_set(&way_chosen, 1);
-    if (count < all)
-        platform_hide_cpus(apic_ids, count);
-    log_print("cpu: %u of %u started; INIT and start-ups are seen by %s", count, all,
-              exits ? "VM exits" : "trapped commands");
-}
-
-/*
- * A firmware that runs on has the other CPUs: they stay its own until its boot services end. The
- * tables no longer name them, and a guest that finds them all the same cannot start them.
- */
-static void leave_cpus(const struct boot_info *info)
-{
-    uint32_t apic_ids[HV_MAX_CPUS];
-    unsigned all;
-
-    platform_cpus(apic_ids, &all);
-    ipi_add_cpu(vcpu_get(0), false);
-    if (all == 1)
-        return;
-    if (ipi_init(info->running.boot_services) != HV_OK)
-        refuse_start("the local APIC's page cannot be guarded: %u more CPUs could escape.",
-                     all - 1);
-    platform_hide_cpus(apic_ids, 1);
-    log_print("cpu: %u more, left to the firmware: this version takes one over", all - 1);
 }
 
 static const struct debug_link *open_line(void)
@@ -356,10 +289,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     gdb_uart_hide(info->running.goes_on, options.guest_console);
     if (line)
         route_break_in();
-    if (info->running.boot_services)
-        leave_cpus(info);
-    else
-        take_cpus();
+    guest_cpus_take(info, &guest_map, options.ap);
 
     struct vcpu *v = vcpu_get(0);
     begin_guest(v, info, drive);
@@ -382,5 +312,6 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     announce(line);
     console_leave_screen();
     bios_take_cursor();
+    guest_cpus_let_go(v);
     debug_session_run(v, &debug_config);
 }

@@ -12,9 +12,6 @@ struct rela {
 extern char image_start[], image_end[], image_rodata[], image_data[];
 extern const struct rela image_rela_start[], image_rela_end[];
 
-/* relocate.asm: loads the stack pointer and calls. */
-HV_NORETURN void image_jump(uint64_t entry, uint64_t stack, uint64_t argument);
-
 /* The address the linker gave the image (linker/gdbvisor.ld). */
 static const uint64_t link_base = 0x200000;
 

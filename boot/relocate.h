@@ -25,4 +25,7 @@ void image_fix_pointers(void);
  */
 HV_NORETURN void image_move(hpa_t to, void (*entry)(uint64_t), uint64_t argument);
 
+/* Calls entry(argument) on another stack (relocate.asm). entry must not return. */
+HV_NORETURN void image_jump(uint64_t entry, uint64_t stack, uint64_t argument);
+
 #endif

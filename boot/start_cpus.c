@@ -5,6 +5,7 @@
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/physmem.h"
+#include "boot/relocate.h"
 #include "core/vcpu.h"
 #include "hv/compiler.h"
 #include "lib/atomic.h"
@@ -37,7 +38,7 @@ HV_ASSERT_OFFSET(struct ap_start_data, gdt_base, 34);
 
 static uint8_t stacks[HV_MAX_CPUS][STACK_SIZE] HV_ALIGNED(4096);
 static uint8_t saved[PAGE];
-static uint32_t arrived;
+static uint32_t arrived, next_number;
 static void (*next_main)(unsigned number);
 
 void start_cpus_arrived(unsigned number)
@@ -52,10 +53,42 @@ static void begin(unsigned number)
     next_main(number);
 }
 
+/* On a stack of ours, wherever it comes from. */
+static void take(uint64_t unused)
+{
+    (void)unused;
+    begin(atomic_get(&next_number));
+}
+
+static void take_from_firmware(void)
+{
+    image_jump((uint64_t)take, (uint64_t)stacks[atomic_get(&next_number)] + STACK_SIZE, 0);
+}
+
 static void delay(unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         inb(PORT_DELAY);
+}
+
+static bool await(unsigned number)
+{
+    for (unsigned i = 0; i < ARRIVAL_DELAY && atomic_get(&arrived) != number; i++)
+        inb(PORT_DELAY);
+    return atomic_get(&arrived) == number;
+}
+
+bool start_cpus_take(gpa_t call, unsigned number, void (*cpu_main)(unsigned number))
+{
+    const uint64_t function = (uint64_t)take_from_firmware;
+    const uint32_t go = 1;
+
+    next_main = cpu_main;
+    vcpu_set_count(number + 1);
+    atomic_set(&next_number, number);
+    physmem_write(call, &function, sizeof(function));
+    physmem_write(call + sizeof(function), &go, sizeof(go));
+    return await(number);
 }
 
 /* The code at the page, for the CPU of this number. */
@@ -85,9 +118,7 @@ static bool start(uint32_t apic_id, unsigned number, hpa_t page)
         apic_send_startup(apic_id, (uint8_t)(page / PAGE));
         delay(STARTUP_DELAY);
     }
-    for (unsigned i = 0; i < ARRIVAL_DELAY && atomic_get(&arrived) != number; i++)
-        inb(PORT_DELAY);
-    if (atomic_get(&arrived) == number)
+    if (await(number))
         return true;
     apic_send_init(apic_id); /* nor shall it come later */
     return false;

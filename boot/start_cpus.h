@@ -17,6 +17,12 @@
 unsigned start_cpus(uint32_t *apic_ids, unsigned count, const struct memory_map *map,
                     void (*cpu_main)(unsigned number));
 
+/*
+ * Lets a CPU that waits at `call` (struct boot_other_cpu) come, as the one of this number, the next
+ * free one. Goes on in cpu_main as above. False: it did not come within seconds.
+ */
+bool start_cpus_take(gpa_t call, unsigned number, void (*cpu_main)(unsigned number));
+
 /* For a started CPU: it is there, the next one may be started. */
 void start_cpus_arrived(unsigned number);
 

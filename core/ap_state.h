@@ -11,6 +11,7 @@
 #include "hv/types.h"
 
 enum {
+    AP_RUNS = 0,            /* nothing posted */
     AP_VECTOR = 0xff,       /* of the start-up that is posted */
     AP_WAITS = 1 << 8,      /* for a start-up; else it runs */
     AP_INIT = 1 << 9,       /* posted */

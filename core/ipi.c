@@ -15,11 +15,11 @@ static struct apic_address addresses[HV_MAX_CPUS];
 static uint32_t words[HV_MAX_CPUS]; /* core/ap_state.h */
 static bool by_exits;
 
-void ipi_add_cpu(const struct vcpu *v, bool waits)
+void ipi_add_cpu(const struct vcpu *v, uint32_t word)
 {
     addresses[v->number] = apic_own_address();
     park_set_apic_id(v->number, addresses[v->number].id);
-    atomic_set(&words[v->number], waits ? AP_WAITS : AP_BOOTSTRAP);
+    atomic_set(&words[v->number], word);
 }
 
 static uint32_t post(uint32_t word, const struct apic_command *c)

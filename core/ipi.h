@@ -33,8 +33,8 @@ bool ipi_by_exits(void);
 void ipi_note_init(const struct vcpu *v);
 void ipi_note_startup(const struct vcpu *v, uint8_t vector);
 
-/* On the CPU v itself, at its beginning. waits: for a start-up; else it is the bootstrap CPU. */
-void ipi_add_cpu(const struct vcpu *v, bool waits);
+/* On the CPU v itself, at its beginning. word: AP_WAITS, AP_RUNS or AP_BOOTSTRAP. */
+void ipi_add_cpu(const struct vcpu *v, uint32_t word);
 
 /*
  * v sends a command by x2APIC's ICR. True: it was ours and is done. False: it is to be sent.

@@ -451,8 +451,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
 {
     struct gdb_stop stop = {.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
 
-    while (!park_claim(v))
-        cpu_pause();
+    park_claim(v); /* it may hold already */
     park_gather(v);
     debug.config = config;
     debug.stop_ap = config->stop_ap;

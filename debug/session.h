@@ -53,7 +53,10 @@ struct debug_config {
 /* Runs CPU v of the guest, for ever. */
 HV_NORETURN void debug_session_cpu(struct vcpu *v);
 
-/* Begins the session, on CPU 0, when the others are in debug_session_cpu(); then the same. */
+/*
+ * Begins the session, on CPU 0, when the others are in debug_session_cpu(); then the same. None of
+ * them may hold (core/park.h).
+ */
 HV_NORETURN void debug_session_run(struct vcpu *v, const struct debug_config *config);
 
 #endif

@@ -3,7 +3,7 @@
         section .text
 
 ; uint64_t efi_launch(struct efi_context *): keeps where it was called and goes to efi_depart(), with
-; interrupts off. Returns twice: to the guest 0; or, when nothing was started, efi_return()'s value.
+; the same argument and interrupts off. Returns twice: to the guest 0; or, when nothing was started, efi_return()'s value.
         global efi_launch
         extern efi_depart
 efi_launch:

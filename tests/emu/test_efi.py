@@ -180,11 +180,11 @@ def _linux_stick(stick, linux, more, options, **kwargs):
 
 
 @pytest.mark.linux
-@pytest.mark.parametrize("cpus", ["1", "2"])
+@pytest.mark.parametrize("cpus", ["1", "4"])
 def test_efi_grub_linux(stick, linux, cpus):
     """GRUB, then Debian's kernel to its init, with the firmware's runtime services: the kernel takes
-    them over (SetVirtualAddressMap) and resets the machine by one. With two CPUs the firmware wakes
-    the other one when it hands over, and waits for it."""
+    them over (SetVirtualAddressMap) and resets the machine by one. With four CPUs the firmware wakes
+    the others when it hands over, and waits for them; then the kernel starts them anew."""
     vm = _linux_stick(stick, linux, "hv.reboot", "stop=none", wait="guest: running",
                       extra=("-smp", cpus))
     assert vm.wait_exit(240) == 0
@@ -195,9 +195,9 @@ def test_efi_grub_linux(stick, linux, cpus):
     assert "Registered efivars operations" in console
     assert not re.search(r"BUG:|Oops|cut here|unknown reason|Firmware Bug", console)
     assert "reboot: Restarting system" in console
-    assert "smp: Brought up 1 node, 1 CPU" in console
-    if cpus == "2":
-        assert "cpu: 1 more" in console
+    assert f"smp: Brought up 1 node, {cpus} CPU" in console
+    if cpus == "4":
+        assert "cpu: 4 of 4 taken over" in console
 
 
 @pytest.mark.linux
@@ -259,8 +259,8 @@ def test_efi_refuse_memory(start, machine):
 
 
 def test_efi_refuse_processor(stick):
-    """No SVM: the same, said on gdb's line too."""
-    vm = stick("", wait=None, cpu="EPYC,-svm")
+    """No SVM: the same, said on gdb's line too; the other CPU goes back to the firmware as well."""
+    vm = stick("", wait=None, cpu="EPYC,-svm", extra=("-smp", "2"))
     assert _refused(vm, "SVM") in vm.gdb_line()
 
 
@@ -287,11 +287,12 @@ def test_efi_secure_boot(stick, grub_is_signed):
 
 def test_efi_refuse_twice(start, machine):
     """A second gdbvisor in the guest finds no SVM, says so, and gives everything back: the shell
-    shows as much free memory as before."""
+    shows as much free memory as before. Both get the other CPU from the firmware; the second one is
+    a guest's."""
     script = "\r\n".join(["FS0:", "memmap", f"gdbvisor.efi {OPTIONS} stop=none", "memmap",
                           "gdbvisor.efi gdb=none console=none", "memmap", "echo the end", ""])
     files = {"startup.nsh": script.encode(), "gdbvisor.efi": paths.APPLICATION}
-    vm = start(build.efi_media(machine, files))
+    vm = start(build.efi_media(machine, files), extra=("-smp", "2"))
     console = vm.wait_console("the end\r\n", 90, refused=True)
     reserved = [int(n.replace(",", "")) for n in re.findall(r"Reserved *: *([\d,]+) Pages", console)]
     assert len(reserved) == 3
@@ -299,3 +300,26 @@ def test_efi_refuse_twice(start, machine):
     assert taken <= 4096 and reserved[1] - reserved[0] == taken // 4
     assert reserved[2] == reserved[1]
     assert "cannot start" in console
+
+
+def test_efi_cpus(stick):
+    """USER-5, BP-14: the firmware's other CPUs are the guest's from where they were, and stand with it
+    at its first instruction. They go back into the firmware's loop, halted, and stop with all."""
+    vm = stick("guest=next", extra=("-smp", "4"))
+    assert "cpu: 4 of 4 taken over" in vm.console()
+    gdb = vm.gdb()
+    first = re.findall(r"Thread \d+ \((CPU \d, 64-bit mode, ring 0.*?)\)", gdb.run("info threads"))
+    assert len(first) == 4
+    places = set()
+    for n in range(2, 5):
+        gdb.run(f"thread {n}")
+        assert gdb.value("$rax") == 0
+        places.add(gdb.pc())
+    assert len(places) == 1  # behind the call that made them guests
+    gdb.cont()
+    vm.wait_console(SHELL, 90)
+    gdb.interrupt()
+    for n in range(2, 5):
+        gdb.run(f"thread {n}")
+        assert gdb.pc() not in places
+    assert gdb.run("info threads").count("ring 0, halted") >= 3

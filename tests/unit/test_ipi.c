@@ -83,7 +83,7 @@ static int setup(void **state)
         lapic[APIC_LDR / 16] = 1U << (24 + i);
         lapic[APIC_DFR / 16] = UINT32_MAX;
         park_was_kick(vcpu_get(i));
-        ipi_add_cpu(vcpu_get(i), i != 0);
+        ipi_add_cpu(vcpu_get(i), i ? AP_WAITS : AP_BOOTSTRAP);
     }
     icr_count = eois = 0;
     return 0;

@@ -71,7 +71,7 @@ static void begin(bool waiting)
 {
     power_on();
     start();
-    ipi_add_cpu(v, waiting);
+    ipi_add_cpu(v, waiting ? AP_WAITS : AP_BOOTSTRAP);
     ipi_init_by_exits();
     guest = event_comes;
     waits = 0;

@@ -90,6 +90,8 @@ static EFI_STATUS give_back(const struct boot_info *info, const char *sentence)
     char kept[REFUSAL_SIZE];
 
     fmt_print(kept, sizeof(kept), "%s", sentence); /* it lies in what is freed */
+    efi_door_dismiss();
+    app_release_cpus();
     if (info->self_start)
         app.services->FreePages(info->self_start, info->self_size / PAGE_SIZE);
     if (image.handle)
@@ -113,9 +115,12 @@ static __attribute__((noinline)) EFI_STATUS image_ended(EFI_STATUS status)
 static EFI_STATUS go_on(void)
 {
     app.services->SetWatchdogTimer(0, 0, 0, NULL); /* who debugs takes time */
-    if (!image.handle)
-        return EFI_NOT_FOUND; /* after a success a firmware shows its menu and boots nothing */
-    return image_ended(app.services->StartImage(image.handle, NULL, NULL));
+    /* After a success a firmware shows its menu and boots nothing. */
+    EFI_STATUS status = EFI_NOT_FOUND;
+    if (image.handle)
+        status = image_ended(app.services->StartImage(image.handle, NULL, NULL));
+    app_release_cpus(); /* they may still be in our code */
+    return status;
 }
 
 EFI_STATUS EFIAPI efi_start(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
@@ -133,6 +138,8 @@ EFI_STATUS EFIAPI efi_start(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system)
     app_read_machine(info);
     if (!*info->problem)
         reserve(info);
+    if (!*info->problem)
+        app_gather_cpus();
     info->running.not_entered = (gva_t)image_ended;
     const char *refused = efi_door_launch(app_read_map(&info->map));
     if (refused)

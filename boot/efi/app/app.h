@@ -30,6 +30,15 @@ bool app_read_options(char *line, size_t room, struct refusal *refusal);
 /* Screen, ACPI's root table, and where the boot services' word is. */
 void app_read_machine(struct boot_info *info);
 
+/*
+ * The firmware's other CPUs wait in efi_door_join() when this returns; or none does: it has no MP
+ * services, or not all came.
+ */
+void app_gather_cpus(void);
+
+/* Returns when all of them are back in the firmware, as guests or dismissed. */
+void app_release_cpus(void);
+
 /* The memory map, as of now. */
 enum hv_status app_read_map(struct memory_map *map);
 
