@@ -29,6 +29,8 @@ def test_machine_names_unknown():
     ("bochs-vmx-bios", {"neutral"}, "above the processor"),
     ("bochs-vmx-uefi", {"every_machine"}, "12 s"),
     ("bochs-vmx-uefi", {"long", "smoke"}, None),
+    ("qemu-svm-bios-2cpus", set(), "second CPU"),
+    ("qemu-svm-bios-2cpus", {"smoke"}, None),
 ])
 def test_left_to_test_full(name, marks, word):
     """Each with its reason; QEMU runs everything."""

@@ -119,7 +119,7 @@ def break_in(session, machine):
     """Ctrl-C into the running system."""
     session.step("The kernel runs, its init prints a line each second on the console. In the "
                  "middle of that, Ctrl-C: an NMI, which gets through whatever the kernel does.")
-    session.do("continue", r"Program received signal SIGINT", what="the init to say something",
+    session.do("continue", r"(Program|Thread \d+) received signal SIGINT", what="the init to say something",
                press=lambda: "INIT: tick 1" in machine.console())
     session.do("bt 3", r"#0 +0x[0-9a-f]+")
 

@@ -81,7 +81,7 @@ def in_the_menu(session, machine):
     """Ctrl-C while GRUB waits."""
     session.step("GRUB shows its menu and counts down, by the firmware's services. In the middle of "
                  "that, Ctrl-C.")
-    session.do("continue", r"Program received signal SIGINT", what="GRUB's menu",
+    session.do("continue", r"(Program|Thread \d+) received signal SIGINT", what="GRUB's menu",
                press=lambda: ENTRY in machine.console())
     session.do("x/3i $pc", r"=> 0x[0-9a-f]+:")
     session.do("monitor exits", r"(?m)^total +[1-9]\d*")
