@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness import build, paths
+from harness.gdbmi import GdbError
 
 pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.linux]
 
@@ -18,8 +19,9 @@ def kernel(boot, linux):
     """kernel(options, more on the command line): gdbvisor with the Debian kernel."""
     vmlinuz, initrd, _ = linux
 
-    def run(options="", more=""):
-        return boot(vmlinuz, options=options, cmdline=f"{CMDLINE} {more}".strip(),
+    def run(options="", more="", kaslr=False):
+        line = CMDLINE.replace(" nokaslr", "") if kaslr else CMDLINE
+        return boot(vmlinuz, options=options, cmdline=f"{line} {more}".strip(),
                     modules=[(initrd, "")], memory=512)
     return run
 
@@ -127,22 +129,48 @@ def test_user1_break_before_the_kernel_is_unpacked(kernel, linux, others):
     assert not re.search(r"BUG:|Oops|WARNING:", console.split("guest: running")[-1])
 
 
+def test_user1_break_with_kaslr(kernel, linux):
+    """USER-1, USER-2: a kernel that moves itself: `gdbvisor kaslr` says when it has not yet; as soon as it runs
+    where it is now, `break start_kernel` stops there; and later it is told from the IDT."""
+    symbols = linux[2]
+    start_kernel, rest_init = _symbols("start_kernel", "rest_init")
+    vm = kernel(kaslr=True)
+    gdb = vm.gdb(symbols=symbols, setup=["set confirm off",
+                                         f"source {paths.ROOT}/tools/gdbvisor.py"])
+    with pytest.raises(GdbError, match="has not moved yet"):
+        gdb.run(f"gdbvisor kaslr {symbols}", timeout=120)
+    gdb.monitor("catch cr4")
+    while gdb.pc() < 0xFFFFFFFF80000000:
+        gdb.go(120)
+    assert "above where it was linked" in gdb.run("gdbvisor kaslr", timeout=120)
+    slide = gdb.value("(unsigned long)&start_kernel") - start_kernel
+    assert 0 < slide < 1 << 30 and slide % (2 << 20) == 0
+    gdb.monitor("catch delete all")
+    gdb.run("break start_kernel")
+    assert gdb.go(120).pc == start_kernel + slide
+    gdb.run("break rest_init")
+    gdb.run(f"gdbvisor kaslr {symbols}")
+    assert gdb.go(120).pc == rest_init + slide
+
+
 @pytest.mark.long
 def test_bp_4_linux_int3_selftest_with_breakpoints(kernel, linux):
-    """BP-4, WHPX-12: software breakpoints in the kernel while it runs its own INT3 self test."""
-    symbols = linux[2]
+    """BP-4, WHPX-12, WHPX-16: software breakpoints from the kernel's first instruction on, in the
+    very functions that test INT3, patch alternatives and convert the entry of every function:
+    each stops, and the kernel, which looks at the bytes it patches, finds nothing."""
+    names = ["ftrace_init", "alternative_instructions", "int3_selftest", "rest_init"]
     vm = kernel()
-    gdb = vm.gdb(symbols=symbols)
-    gdb.run("hbreak start_kernel")
+    gdb = vm.gdb(symbols=linux[2])
+    gdb.run("set breakpoint always-inserted on")
+    gdb.run("break start_kernel")
     gdb.go(120)
-    gdb.run("delete")
-    gdb.run("break rest_init")
-    rest_init, = _symbols("rest_init")
-    assert gdb.go(120).pc == rest_init
-    gdb.run("delete")
-    gdb.detach()
+    for name in names:
+        gdb.run(f"break {name}")
+    for name, address in zip(names, _symbols(*names)):
+        assert gdb.go(120).pc == address, name
+    gdb.cont()
     console = vm.wait_console(READY, 180)
-    assert not re.search(r"BUG:|Oops|int3", console)
+    assert not re.search(r"BUG:|Oops|WARNING|int3", console.split("guest: running")[-1])
 
 
 @pytest.mark.needs("ends")
