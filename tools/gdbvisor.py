@@ -10,6 +10,10 @@ objdump. `nexti16` is `nexti` for such code: it steps over CALL, INT and REP.
 `gdbvisor kaslr [FILE]` finds where a Linux kernel has moved itself to, and moves its symbols there.
 
 `efi-symbols` lists the images that a UEFI firmware has loaded, and loads their symbols.
+
+`gdbvisor pt EXPRESSION`, `gdbvisor idt`: page tables and interrupt handlers, with symbols. `gdbvisor arch`:
+gdb's own idea of 16-bit and 32-bit code. `gdbvisor lx-modules`: the modules of a Linux kernel. Their code
+is in the folder gdbvisor beside this file.
 """
 
 import os
@@ -18,6 +22,7 @@ import select
 import stat
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import time
@@ -33,7 +38,8 @@ OVER = re.compile(r"(?:data(?:16|32) |addr(?:16|32) )*(?:l?call|int|rep|loop)")
 
 def register(name):
     """A register of the selected thread as a number."""
-    return int(gdb.parse_and_eval(f"(unsigned long)${name}"))
+    value = gdb.parse_and_eval(f"${name}")  # gdb casts no flags, such as eflags
+    return int(value) & (1 << 8 * value.type.sizeof) - 1
 
 
 def code_bits():
@@ -194,71 +200,6 @@ both go back to the old speed. Breakpoints stay."""
         print(f"{speed} baud does not work; back to {old} in {TRIAL} seconds")
         time.sleep(TRIAL)
         self.connect(device, old)
-
-
-# ---- a Linux kernel that moves itself -------------------------------------------------------------
-
-SLIDE_STEP = 2 << 20  # CONFIG_PHYSICAL_ALIGN, and what the kernel moves itself by
-SLIDE_MOST = 1 << 30
-BANNER = b"Linux version "
-FIRST_GATES = ("asm_exc_divide_error", "early_idt_handler_array")  # of interrupt 0, late and early
-
-
-class Kaslr(gdb.Command):
-    """Moves a Linux kernel's symbols to where the kernel has moved itself: gdbvisor kaslr [FILE]
-
-FILE has its symbols as they were linked, and is loaded; without it those that are loaded are moved. The kernel must
-have its own page tables: at the first instruction of its loader it has not moved yet. `monitor catch cr4`
-and `continue` lead to the moment when it has. Breakpoints move with the symbols."""
-
-    def __init__(self):
-        super().__init__("gdbvisor kaslr", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
-
-    @staticmethod
-    def address(symbol):
-        """Of a symbol as it is loaded; None when there is none."""
-        try:
-            return int(gdb.parse_and_eval(f"(unsigned long)&{symbol}"))
-        except gdb.error:
-            return None
-
-    @staticmethod
-    def is_banner(address):
-        """Does the kernel's banner stand there?"""
-        try:
-            return bytes(gdb.selected_inferior().read_memory(address, len(BANNER))) == BANNER
-        except gdb.MemoryError:
-            return False
-
-    def slides(self):
-        """What may have been added, the likely ones first."""
-        try:
-            low, _, middle, high = struct.unpack(
-                "<HIHI", gdb.selected_inferior().read_memory(register("idtr_base"), 12))
-            gate = low | middle << 16 | high << 32
-        except gdb.MemoryError:
-            gate = 0
-        for symbol in FIRST_GATES:
-            if gate and self.address(symbol):
-                yield gate - self.address(symbol)
-        yield from range(0, SLIDE_MOST, SLIDE_STEP)
-
-    def invoke(self, argument, _from_tty):
-        file = argument.strip() or gdb.current_progspace().filename
-        if not file:
-            raise gdb.GdbError("usage: gdbvisor kaslr FILE (the kernel's symbols)")
-        gdb.execute(f'symbol-file "{file}"', to_string=True)
-        banner = self.address("linux_banner")
-        if banner is None:
-            raise gdb.GdbError(f"{file} has no linux_banner: these are no kernel's symbols")
-        slide = next((s for s in self.slides()
-                      if s >= 0 and s % SLIDE_STEP == 0 and self.is_banner(banner + s)), None)
-        if slide is None:
-            raise gdb.GdbError("no kernel of these symbols is mapped here: it has not moved yet, "
-                               "or this is another kernel")
-        if slide:
-            gdb.execute(f'symbol-file "{file}" -o {slide:#x}', to_string=True)
-        print(f"the kernel is {slide:#x} above where it was linked")
 
 
 # ---- images of a UEFI firmware -------------------------------------------------------------------
@@ -494,8 +435,39 @@ it again when more has been loaded."""
 
 
 gdb.disassembler.register_disassembler(ByMode())
+
+
+class EfiSymbolsToo(gdb.Command):
+    """efi-symbols under the name that it shares with the others: gdbvisor efi-symbols [FILE [IMAGE]]"""
+
+    def __init__(self):
+        super().__init__("gdbvisor efi-symbols", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
+
+    def invoke(self, argument, _from_tty):
+        gdb.execute(f"efi-symbols {argument}")
+
+
+class Prefix(gdb.Command):
+    """Commands for machines under gdbvisor."""
+
+    def __init__(self):
+        super().__init__("gdbvisor", gdb.COMMAND_SUPPORT, prefix=True)
+
+    def invoke(self, _argument, _from_tty):
+        gdb.execute("help gdbvisor")
+
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from gdbvisor import linux, tables  # noqa: E402  (the folder beside this file)
+
 NextI16()
 EfiSymbols()
-gdb.Command("gdbvisor", gdb.COMMAND_SUPPORT, prefix=True)
+Prefix()
 Baud()
-Kaslr()
+EfiSymbolsToo()
+tables.PageTables()
+tables.Idt()
+tables.Arch()
+linux.Kaslr()
+linux.LxModules()

@@ -1,6 +1,10 @@
 """Every mode of the processor: where it is, what memory says, breakpoints and steps there."""
 
+import re
+
 import pytest
+
+from harness import paths
 
 TEXT = b"the page with the known text\0"
 
@@ -108,6 +112,22 @@ def test_user_5_layout_by_mode(boot):
     gdb.monitor("arch x86-64")
     gdb.run("unset tdesc filename")
     assert '(currently "i386:x86-64")' in gdb.run("show architecture")
+    gdb.detach()
+
+
+@pytest.mark.needs("gdbvisor")
+def test_user_5_disassembly_by_mode(boot):
+    """USER-5: with the 64-bit layout, tools/gdbvisor.py has the code of each mode disassembled as
+    what it is."""
+    vm = boot("paging")
+    gdb = vm.gdb(setup=[f"source {paths.ROOT}/tools/gdbvisor.py"])
+    for number in range(1, 8):
+        _stage(vm, gdb, number)
+        loop = vm.guest[f"stage{number}_loop"]
+        first, second = gdb.run(f"x/2i {loop:#x}").splitlines()
+        assert re.search(r":\tcmpb\s+\$0x", first), first
+        assert "(%rip)" not in first, first  # what 32-bit code's addresses are in 64-bit code
+        assert re.search(rf":\tjb\s+0x{loop:x}", second), second
     gdb.detach()
 
 

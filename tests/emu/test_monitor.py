@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from harness import paths
+
 
 def _answer(gdb, command):
     """The answer to a command; its lines fit a terminal."""
@@ -98,3 +100,28 @@ def test_monitor_poweroff(boot):
     gdb = vm.gdb()
     assert "switched off" in _answer(gdb, "poweroff")
     vm.wait_exit()
+
+
+@pytest.mark.needs("gdbvisor")
+@pytest.mark.neutral
+def test_gdbvisor_commands(boot):
+    """`gdbvisor pt`, `idt` and `arch` of tools/gdbvisor.py: the same with symbols and expressions."""
+    vm = boot("hello64")
+    gdb = vm.gdb(setup=[f"source {paths.ROOT}/tools/gdbvisor.py"])
+    gdb.run(f"break *{vm.guest['main']:#x}")
+    pc = gdb.go().pc
+    text = gdb.run("gdbvisor pt $pc + 1")
+    assert f"{pc + 1:x} <main+1> by 4-level paging" in text
+    assert re.search(r"^PML4E\[0\] for 0-7fffffffff: ", text, re.MULTILINE), text
+    assert re.search(r"^  PDE\[0\] for 0-1fffff: \w{16} W U A", text, re.MULTILINE), text
+    assert f"-> physical {pc + 1:x}," in text
+    text = gdb.run("gdbvisor idt 14-32")
+    assert re.search(r"^0e #PF  interrupt gate +0010:\w{16} <\S+>  ring 0$", text, re.MULTILINE), text
+    assert re.search(r"^20      interrupt gate", text, re.MULTILINE), text
+    assert 'currently "i8086"' in gdb.run("gdbvisor arch i8086")
+    assert gdb.value("$eip") == pc
+    assert 'currently "i386:x86-64"' in gdb.run("gdbvisor arch")
+    assert gdb.value("$rip") == pc
+    for wrong in ("gdbvisor pt", "gdbvisor idt x", "gdbvisor arch arm"):
+        with pytest.raises(AssertionError, match="usage: "):
+            gdb.run(wrong)

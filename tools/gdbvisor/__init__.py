@@ -1,0 +1,1 @@
+"""The commands of `gdbvisor ...`; tools/gdbvisor.py loads them."""
