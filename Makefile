@@ -167,9 +167,9 @@ $(BUILD)/host/stub_on_tcp: $(BUILD)/host/gcc/tests/gdb/stub_on_tcp.o $(BUILD)/ho
 # ---- make check --------------------------------------------------------------------------------
 
 .PHONY: check check-units check-layers check-limits check-controls check-coverage \
-        check-selftest check-headers check-format check-tidy check-cppcheck check-fuzz
+        check-manual check-selftest check-headers check-format check-tidy check-cppcheck check-fuzz
 
-CHECKS := check-units check-layers check-limits check-controls check-coverage check-selftest \
+CHECKS := check-units check-layers check-limits check-controls check-coverage check-manual check-selftest \
           check-headers check-format check-tidy check-cppcheck check-fuzz
 
 # Runs a command, and shows what it printed only when it fails. $(1): where its output is kept.
@@ -206,6 +206,9 @@ check-controls: | $(DEPS)
 
 check-coverage: | $(DEPS)
 	@$(PYTHON) tools/coverage
+
+check-manual: | $(DEPS)
+	@tools/check-manual
 
 check-selftest: | $(DEPS)
 	@tools/check-selftest
