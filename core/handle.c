@@ -166,7 +166,7 @@ static bool is_double(const struct hv_event *first, uint8_t second)
     if (first->type != HV_EVENT_EXCEPTION)
         return false;
     if (first->vector == VECTOR_PF || first->vector == VECTOR_DF)
-        return second == VECTOR_PF || is_contributory(second);
+        return second == VECTOR_PF || second == VECTOR_DF || is_contributory(second);
     return is_contributory(first->vector) && is_contributory(second);
 }
 
@@ -191,17 +191,26 @@ static enum core_result handle_exception(struct vcpu *v, struct hv_exit *exit)
 }
 
 /* What only debug has asked for, and it does not want this one. */
-static bool is_asked_by_debug(const struct vcpu *v, enum hv_exit_kind kind)
+static bool is_asked_by_debug(const struct vcpu *v, const struct hv_exit *exit)
 {
-    if (kind == HV_EXIT_CR_WRITE)
+    bool watched = (v->traps & TRAP_WATCHED) && !v->passing;
+
+    switch (exit->kind) {
+    case HV_EXIT_CR_WRITE:
         return true;
-    return (kind == HV_EXIT_IO || kind == HV_EXIT_MSR_READ || kind == HV_EXIT_MSR_WRITE) &&
-           (v->traps & TRAP_WATCHED) && !v->passing;
+    case HV_EXIT_IO:
+        return watched && !io_policy_wants(exit->io.port, exit->io.size);
+    case HV_EXIT_MSR_READ:
+    case HV_EXIT_MSR_WRITE:
+        return watched && !msr_policy_wants((uint32_t)v->regs.gpr[GPR_RCX]);
+    default:
+        return false;
+    }
 }
 
 static enum core_result handle(struct vcpu *v, struct hv_exit *exit)
 {
-    if (is_asked_by_debug(v, exit->kind))
+    if (is_asked_by_debug(v, exit))
         return CORE_PASS;
     switch (exit->kind) {
     case HV_EXIT_NONE:
@@ -215,8 +224,9 @@ static enum core_result handle(struct vcpu *v, struct hv_exit *exit)
         return handle_io(v, exit);
     case HV_EXIT_DR:
         return handle_dr(v);
-    case HV_EXIT_HLT: /* trapped only in a step: as if it woke at once */
-    case HV_EXIT_MWAIT:
+    case HV_EXIT_HLT:
+        return CORE_HALT;
+    case HV_EXIT_MWAIT: /* trapped only in a step: as if it woke at once */
         vcpu_skip(v, insn_length(v, exit));
         return CORE_DONE;
     case HV_EXIT_IRET:

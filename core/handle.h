@@ -9,6 +9,7 @@ enum core_result {
     CORE_DONE,   /* the instruction was carried out; v->event holds the #DB of the guest's own TF */
     CORE_RAISED, /* v->event holds an exception for it instead */
     CORE_STAGE2, /* a stage-2 fault that needs a step on a dummy page */
+    CORE_HALT,   /* HLT: it is executed where it is not trapped */
     CORE_PASS,   /* trapped for debug alone: needs a step with v->passing */
     CORE_UP,     /* not core's: debug decides */
 };

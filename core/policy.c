@@ -47,6 +47,15 @@ const struct msr_row *msr_policy_watched(unsigned *count)
     return watched.msrs;
 }
 
+bool msr_policy_wants(uint32_t msr)
+{
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(msr_rows); i++) {
+        if (msr >= msr_rows[i].first && msr <= msr_rows[i].last)
+            return true;
+    }
+    return false;
+}
+
 /* The EFER bits this processor knows, without the hidden ones. APM vol. 2, "EFER". */
 static uint64_t efer_known(void)
 {
@@ -193,11 +202,21 @@ bool io_policy_is_hidden(uint16_t port)
     return find_hidden(port) != NULL;
 }
 
+bool io_policy_wants(uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++) {
+        uint16_t p = (uint16_t)(port + i);
+
+        if (io_policy_is_hidden(p) || a20_guard_wants(p) || find_tap(p))
+            return true;
+    }
+    return false;
+}
+
 void io_policy_map(uint8_t *map)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_is_hidden((uint16_t)port) || a20_guard_wants((uint16_t)port) ||
-            find_tap((uint16_t)port))
+        if (io_policy_wants((uint16_t)port, 1))
             map[port / 8] |= (uint8_t)HV_BIT(port % 8);
     }
 }

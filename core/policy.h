@@ -31,6 +31,10 @@ void policy_watch(const struct msr_row *msrs, unsigned msr_count, const struct p
                   unsigned port_count);
 const struct msr_row *msr_policy_watched(unsigned *count);
 
+/* Is an access core's own, so that it exits whatever is watched? size: bytes. */
+bool msr_policy_wants(uint32_t msr);
+bool io_policy_wants(uint16_t port, unsigned size);
+
 /*
  * RDMSR and WRMSR that exited (also those no bitmap reaches, which go to the processor). False: the
  * guest is owed #GP.

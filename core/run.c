@@ -67,13 +67,16 @@ static bool handle_fault(struct vcpu *v, struct hv_exit *exit)
 
 void core_run(struct vcpu *v, struct hv_exit *exit)
 {
+    enum hv_run_mode mode = RUN_FREE;
+
     for (;;) {
         while (offer_nmi(v)) {
             if (step_over(v, exit))
                 return;
         }
         exec_views_prepare(v);
-        hv_backend->run(v, RUN_FREE, exit);
+        hv_backend->run(v, mode, exit);
+        mode = RUN_FREE;
         switch (core_handle(v, exit)) {
         case CORE_RETRY:
             if (exit->kind != HV_EXIT_IRET)
@@ -84,6 +87,9 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
             break;
         case CORE_DONE:
         case CORE_RAISED:
+            break;
+        case CORE_HALT: /* it does, until an interrupt comes; then HLT is trapped again */
+            mode = RUN_HALTED;
             break;
         case CORE_PASS:
             v->passing = true;

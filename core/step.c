@@ -4,6 +4,7 @@
 #include "core/backend.h"
 #include "core/exec_views.h"
 #include "core/handle.h"
+#include "core/insn_bytes.h"
 #include "core/mediate.h"
 
 /* Delivers v->event and stops in front of the handler's first instruction. */
@@ -25,6 +26,12 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
         mediate_end(v, false);
         return false;
     case CORE_DONE:
+        *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
+        return true;
+    case CORE_HALT: /* as if it woke at once */
+        vcpu_skip(v, insn_length(v, exit));
+        if (v->regs.rflags & RFLAGS_TF)
+            vcpu_raise_step(v);
         *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
         return true;
     case CORE_PASS:

@@ -109,6 +109,7 @@ enum hv_run_mode {
     RUN_STEP,         /* one instruction under TF, device interrupts held */
     RUN_TO_FETCH,     /* deliver the pending event and stop before the next instruction's fetch */
     RUN_TO_INTERRUPT, /* the same, and take a device interrupt that is due in its place */
+    RUN_HALTED, /* as RUN_FREE, but HLT is not trapped and a device interrupt ends it untaken */
 };
 
 /* Ends in front of an instruction's fetch: nothing of the guest's memory is executable. */
@@ -130,7 +131,9 @@ enum hv_trap {
     TRAP_CR4_WRITES = 1 << 7,
     TRAP_SOFT_INT = 1 << 8, /* INT n, where the processor can */
     TRAP_WATCHED = 1 << 9,  /* the MSRs and ports of policy_watch() */
-    TRAP_SEEN = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT | TRAP_WATCHED,
+    TRAP_HLT = 1 << 10,
+    TRAP_SEEN = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT | TRAP_WATCHED |
+                TRAP_HLT,
 };
 
 struct vcpu {

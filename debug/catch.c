@@ -3,18 +3,23 @@
 #include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/policy.h"
+#include "debug/death.h"
 #include "hv/compiler.h"
+#include "lib/string.h"
 
 static struct catch catches[CATCHES];
 static unsigned last_number;
 
 /* What core/policy.h keeps of them. */
 static struct msr_row msrs[CATCHES];
-static struct port_row ports[CATCHES];
+static struct port_row ports[CATCHES + DEATH_PORTS];
 
-static void watch_policy(void)
+void catch_update(void)
 {
-    unsigned msr_count = 0, port_count = 0;
+    unsigned msr_count = 0, port_count;
+    const struct port_row *death = death_watched(&port_count);
+
+    memcpy(ports, death, port_count * sizeof(*death));
 
     for (unsigned i = 0; i < CATCHES; i++) {
         const struct catch *c = &catches[i];
@@ -38,7 +43,7 @@ enum hv_status catch_add(const struct catch *c, unsigned *number)
             continue;
         catches[i] = *c;
         catches[i].number = *number = ++last_number;
-        watch_policy();
+        catch_update();
         return HV_OK;
     }
     return HV_ENOSPC;
@@ -50,7 +55,7 @@ bool catch_remove(unsigned number)
         if (!number || catches[i].number != number)
             continue;
         catches[i].number = 0;
-        watch_policy();
+        catch_update();
         return true;
     }
     return false;

@@ -5,6 +5,7 @@
 #include "core/machine.h"
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
+#include "debug/exceptions.h"
 #include "debug/state.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
@@ -13,7 +14,7 @@
 /* Not carried out yet, unless the user was told of it. */
 static bool judge_caught(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
 {
-    if (v->passing || !catch_find(v, exit))
+    if (v->passing || !(catch_find(v, exit) || death_find(v, exit)))
         return false;
     event->kind = EVENT_CATCH;
     event->seen = *exit;
@@ -53,7 +54,9 @@ void judge_raise_breakpoint(struct vcpu *v, const struct hv_exit *exit)
 
 bool judge_sees(struct vcpu *v, const struct hv_exit *exit)
 {
-    return catch_find(v, exit) ||
+    if (exit->kind == HV_EXIT_EXCEPTION)
+        exceptions_record(v, exit);
+    return catch_find(v, exit) || death_find(v, exit) ||
            (exit->kind == HV_EXIT_CR_WRITE && (catch_of_phase(~0U) || waiting_unarmed()));
 }
 
@@ -62,6 +65,11 @@ static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct 
     if (!breakpoints_at(v, vcpu_linear_rip(v))) {
         if (judge_caught(v, exit, event))
             return true;
+        if (debug.int3_stops) {
+            vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
+            event->kind = EVENT_INT3;
+            return true;
+        }
         judge_raise_breakpoint(v, exit);
         return false;
     }
@@ -95,6 +103,7 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
     case HV_EXIT_CR_WRITE:
     case HV_EXIT_SOFT_INT:
     case HV_EXIT_EXCEPTION:
+    case HV_EXIT_HLT:
         return judge_caught(v, exit, event);
     case HV_EXIT_SHUTDOWN:
     case HV_EXIT_STAGE2:
@@ -104,7 +113,6 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
         return true;
     case HV_EXIT_NONE:
     case HV_EXIT_NMI:
-    case HV_EXIT_HLT:
     case HV_EXIT_MWAIT:
     case HV_EXIT_DR:
     case HV_EXIT_IRET:
@@ -161,7 +169,10 @@ static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool 
         /* In a step gdb would take SIGTRAP for the step's end, and go on if it wants more. */
         if (debug.cpus[v->number].action == GDB_STEP)
             stop->signal = GDB_SIGINT;
-        return event->kind == EVENT_PHASE || !old;
+        if (event->kind == EVENT_CATCH && !catch_find(v, &event->seen))
+            stop->signal = death_signal(&event->seen);
+        return event->kind == EVENT_PHASE ? catch_of_phase(event->hits) != NULL : !old;
+    case EVENT_INT3:
     case EVENT_START:
         return true;
     case EVENT_DEATH:

@@ -13,6 +13,7 @@ enum debug_event_kind {
     EVENT_STEP,       /* a step is done */
     EVENT_BREAKPOINT, /* in front of a software breakpoint of ours */
     EVENT_WATCH,      /* hits: a bit for each of the user's debug registers */
+    EVENT_INT3,       /* behind an INT3 of the guest's own, which did nothing */
     EVENT_CATCH,      /* in front of something that is caught: seen */
     EVENT_PHASE,      /* the first instruction in phases that are waited for: hits */
     EVENT_START,      /* the CPU was started by the guest, and the user asked for that */

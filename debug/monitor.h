@@ -47,6 +47,7 @@ monitor_command_fn monitor_cpu, monitor_msr, monitor_in, monitor_out, monitor_ph
 monitor_command_fn monitor_break;
 monitor_command_fn monitor_e820, monitor_mtrr, monitor_acpi, monitor_pci, monitor_apic;
 monitor_command_fn monitor_poweroff, monitor_selftest;
+monitor_command_fn monitor_exceptions, monitor_int3, monitor_why;
 monitor_command_fn monitor_arch, monitor_log, monitor_mmio, monitor_reset, monitor_stop,
     monitor_step, monitor_version;
 

@@ -1,6 +1,7 @@
 /* gdbvisor itself and the session. */
 #include "core/guest_memory.h"
 #include "debug/breakpoints.h"
+#include "debug/catch.h"
 #include "debug/monitor.h"
 #include "debug/state.h"
 #include "debug/watch.h"
@@ -56,17 +57,49 @@ bool monitor_log(const char *rest)
     return true;
 }
 
+static void print_stops(void)
+{
+    static const struct {
+        const char *name;
+        unsigned stop;
+        const char *text;
+    } lines[] = {
+        {"reset", DEATH_RESET, "in front of a reset or power off that the guest asks for"},
+        {"df", DEATH_DOUBLE_FAULT, "in front of a double fault's handler"},
+        {"halt", DEATH_HALT, "when all CPUs are halted with interrupts off"},
+    };
+
+    monitor_line("%-6s %-3s  at the first instruction of each CPU that the guest starts", "ap",
+                 debug.stop_ap ? "on" : "off");
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(lines); i++)
+        monitor_line("%-6s %-3s  %s", lines[i].name, debug.stops & lines[i].stop ? "on" : "off",
+                     lines[i].text);
+}
+
 bool monitor_stop(const char *rest)
 {
-    bool on = debug.stop_ap;
+    static const struct {
+        const char *name;
+        unsigned stop; /* 0: AP */
+    } words[] = {
+        {"ap", 0}, {"reset", DEATH_RESET}, {"df", DEATH_DOUBLE_FAULT}, {"halt", DEATH_HALT}};
+    unsigned i = 0;
+    bool on;
 
-    if (!monitor_take(&rest, "ap"))
+    if (monitor_at_end(rest)) {
+        print_stops();
+        return true;
+    }
+    while (i < HV_ARRAY_SIZE(words) && !monitor_take(&rest, words[i].name))
+        i++;
+    if (i == HV_ARRAY_SIZE(words) || !monitor_take_switch(&rest, &on) || !monitor_at_end(rest))
         return false;
-    monitor_take_switch(&rest, &on);
-    if (!monitor_at_end(rest))
-        return false;
-    debug.stop_ap = on;
-    monitor_line("stopping each CPU that the guest starts is %s", on ? "on" : "off");
+    if (!words[i].stop)
+        debug.stop_ap = on;
+    debug.stops = on ? debug.stops | words[i].stop : debug.stops & ~words[i].stop;
+    catch_update();
+    debug_update_traps();
+    print_stops();
     return true;
 }
 

@@ -72,23 +72,6 @@ static void report_line(const char *text)
     }
 }
 
-/* What was caught, on gdb's console. A catch of a phase is used up. */
-static void report_catch(struct vcpu *v, const struct debug_event *event)
-{
-    const struct catch *c =
-        event->kind == EVENT_PHASE ? catch_of_phase(event->hits) : catch_find(v, &event->seen);
-    char text[128];
-
-    if (!c)
-        return;
-    catch_say(v, c, &event->seen, text, sizeof(text));
-    say(text);
-    if (c->kind == CATCH_PHASE) {
-        catch_remove(c->number);
-        debug_update_traps();
-    }
-}
-
 /* Said in words, then the user looks at it. */
 static void report_death(struct vcpu *v, enum hv_exit_kind exit)
 {
@@ -99,6 +82,26 @@ static void report_death(struct vcpu *v, enum hv_exit_kind exit)
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));
     report_line(text);
     hv_backend->dump(v, report_line);
+}
+
+/* What was caught, on gdb's console. A catch of a phase is used up. */
+static void report_catch(struct vcpu *v, const struct debug_event *event)
+{
+    const struct catch *c =
+        event->kind == EVENT_PHASE ? catch_of_phase(event->hits) : catch_find(v, &event->seen);
+    char text[128];
+
+    if (!c) {
+        death_say(v, &event->seen, text, sizeof(text));
+        report_line(text);
+        return;
+    }
+    catch_say(v, c, &event->seen, text, sizeof(text));
+    say(text);
+    if (c->kind == CATCH_PHASE) {
+        catch_remove(c->number);
+        debug_update_traps();
+    }
 }
 
 /*
@@ -243,6 +246,7 @@ static void run(struct vcpu *v)
     struct hv_exit exit;
 
     line_open(v);
+    death_forget_halt(v);
     cpu->leaving = cpu->leaving && vcpu_linear_rip(v) == cpu->stopped_at;
     if (cpu->leaving && cpu->caught) {
         run_caught(v);
@@ -284,7 +288,8 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
 {
     debug.heard++;
     leave(v);
-    cpu_of(v)->caught = event->kind == EVENT_CATCH;
+    /* A halt that was told of is one, not a step. */
+    cpu_of(v)->caught = event->kind == EVENT_CATCH && event->seen.kind != HV_EXIT_HLT;
     if (event->kind == EVENT_CATCH || event->kind == EVENT_PHASE)
         report_catch(v, event);
     if (event->kind == EVENT_DEATH)
@@ -455,6 +460,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
     park_gather(v);
     debug.config = config;
     debug.stop_ap = config->stop_ap;
+    debug.stops = DEATH_ALL;
     for (unsigned i = 0; i < HV_MAX_CPUS; i++)
         debug.cpus[i].action = GDB_CONTINUE;
     debug_update_traps();

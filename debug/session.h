@@ -7,6 +7,7 @@
 
 #include "arch/x86/acpi.h"
 #include "core/vcpu.h"
+#include "debug/death.h"
 #include "hv/compiler.h"
 
 enum { LINK_EMPTY = -1, LINK_BREAK = 256 };
@@ -47,6 +48,7 @@ struct debug_config {
     bool (*memory_map)(unsigned index, struct debug_range *range);
     struct acpi_root acpi;
     bool (*code_intact)(void);
+    struct death_ports death_ports;
     char about[160]; /* versions and sizes for `monitor version` */
 };
 

@@ -41,6 +41,9 @@ struct debug_state {
     bool resume_asked;        /* the stub has let the guest go */
     bool interrupt_asked;     /* Ctrl-C, BREAK, or a gdb that comes anew */
     bool reset_asked;         /* `monitor reset` was answered */
+    unsigned stops;           /* enum death: what the user wants to see while gdb is there */
+    bool exceptions;          /* all are kept, debug/exceptions.h */
+    bool int3_stops;          /* INT3s of the guest's own stop, and do nothing else */
     bool stop_ap;             /* a CPU that the guest starts stops at its first instruction */
     enum registers_arch arch; /* the layout that gdb is told of when it reads it next, */
     bool arch_auto;           /* or what suits the CPU's mode then */

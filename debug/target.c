@@ -5,6 +5,7 @@
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/conditions.h"
+#include "debug/exceptions.h"
 #include "debug/guest_console.h"
 #include "debug/line.h"
 #include "debug/registers.h"
@@ -81,16 +82,14 @@ static size_t mem_write(unsigned thread, gva_t address, const void *buf, size_t 
 void debug_update_traps(void)
 {
     enum { PAGING = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES };
-    unsigned traps = catch_traps();
-    bool sees = false;
+    unsigned traps = catch_traps() | death_traps();
+    uint32_t exceptions = catch_exceptions() | death_exceptions() | exceptions_wanted();
 
-    for (unsigned i = 0; i < CATCHES; i++)
-        sees = sees || catch_at(i);
     for (unsigned i = 0; i < vcpu_count(); i++)
         debug_regs_update(vcpu_get(i));
-    core_set_catch(sees || waiting_unarmed() ? judge_sees : NULL);
+    core_set_catch(debug.attached || exceptions || waiting_unarmed() ? judge_sees : NULL);
 
-    if (breakpoints_count())
+    if (breakpoints_count() || debug.int3_stops)
         traps |= TRAP_BREAKPOINT;
     if (watch_count() || waiting_count())
         traps |= TRAP_DEBUG | TRAP_DR_READS;
@@ -99,7 +98,7 @@ void debug_update_traps(void)
     for (unsigned i = 0; i < vcpu_count(); i++) {
         struct vcpu *v = vcpu_get(i);
         v->traps = traps;
-        v->exceptions = catch_exceptions();
+        v->exceptions = exceptions;
         debug_regs_update(v);
     }
 }
@@ -142,6 +141,9 @@ void debug_remove_all(void)
     catch_remove_all();
     guest_console_tap_codes(false);
     guest_console_tap_debug(false);
+    debug.exceptions = debug.int3_stops = false;
+    debug.stops = DEATH_ALL;
+    catch_update();
     debug_update_traps();
 }
 
@@ -203,6 +205,7 @@ static void forget_steps(void)
 
 static void attached(void)
 {
+    debug.attached = true;
     debug_remove_all();
     forget_steps();
     registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
@@ -212,6 +215,7 @@ static void attached(void)
 
 static void detach(void)
 {
+    debug.attached = false;
     debug_remove_all();
     guest_memory_allow_devices(false);
     debug.physical = false;

@@ -23,7 +23,14 @@ enum gdb_stop_reason {
     GDB_STOP_AWATCH,  /* access: data_address was touched */
 };
 
-enum { GDB_SIGINT = 2, GDB_SIGILL = 4, GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SIGSEGV = 11 };
+enum {
+    GDB_SIGINT = 2,
+    GDB_SIGILL = 4,
+    GDB_SIGTRAP = 5,
+    GDB_SIGABRT = 6,
+    GDB_SIGSEGV = 11,
+    GDB_SIGTERM = 15
+};
 
 struct gdb_stop {
     uint8_t signal;

@@ -152,6 +152,10 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
         c->intercept3 |= SVM_INTERCEPT_INTN;
     if (traps & TRAP_IRET)
         c->intercept3 |= SVM_INTERCEPT_IRET;
+    if ((traps & TRAP_HLT) && mode != RUN_HALTED)
+        c->intercept3 |= SVM_INTERCEPT_HLT;
+    if (mode == RUN_HALTED)
+        c->intercept3 |= SVM_INTERCEPT_INTR;
     if (traps & TRAP_STEP) {
         /* A task switch would keep our TF in the old task, and end it in the new one. */
         c->intercept3 |= SVM_INTERCEPT_INTN | SVM_INTERCEPT_HLT | SVM_INTERCEPT_TASK_SWITCH;

@@ -16,7 +16,7 @@ struct vmx_shadow vmx_shadow_make(enum hv_run_mode mode, uint64_t rflags, uint32
 
     if (mode == RUN_STEP)
         s.interruptibility |= VMX_BLOCKED_MOV_SS;
-    else if (shadow && mode == RUN_FREE)
+    else if (shadow && (mode == RUN_FREE || mode == RUN_HALTED))
         s.interruptibility |= shadow_bit(rflags, last);
 
     if (!(s.interruptibility & (VMX_BLOCKED_MOV_SS | VMX_BLOCKED_STI)))

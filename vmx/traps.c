@@ -77,6 +77,8 @@ void vmx_traps_write(const struct vmx_controls *controls, const struct vmx_owned
 
     if ((traps & TRAP_STEP) || by_mtf)
         cpu |= VMX_CPU_HLT | VMX_CPU_MWAIT;
+    if ((traps & TRAP_HLT) && mode != RUN_HALTED)
+        cpu |= VMX_CPU_HLT;
     if (by_mtf)
         cpu |= VMX_CPU_MTF;
     if (v->nmi_pending && v->nmi_blocked)
@@ -85,7 +87,8 @@ void vmx_traps_write(const struct vmx_controls *controls, const struct vmx_owned
         cpu |= VMX_CPU_CR3_LOAD;
     vmwrite(VMCS_EXCEPTION_BITMAP, vcpu_exceptions(v, traps));
     vmwrite(VMCS_CPU_CONTROLS, cpu);
-    vmwrite(VMCS_PIN_CONTROLS, controls->pin | (mode == RUN_TO_FETCH ? VMX_PIN_EXTERNAL : 0));
+    bool external = mode == RUN_TO_FETCH || mode == RUN_HALTED;
+    vmwrite(VMCS_PIN_CONTROLS, controls->pin | (external ? VMX_PIN_EXTERNAL : 0));
     if (*seen == (traps & TRAP_SEEN))
         return;
     *seen = traps & TRAP_SEEN;

@@ -99,6 +99,16 @@ enum hv_status acpi_madt_parse(const uint8_t *madt, size_t size, struct acpi_mad
  */
 enum hv_status acpi_irq_route(const struct acpi_madt *madt, uint8_t irq, struct irq_route *route);
 
+/* I/O ports that end the machine, 0 where there is none (or it is in memory). */
+struct acpi_fadt {
+    uint16_t reset_port;
+    uint8_t reset_value;
+    uint16_t pm1_control[2]; /* PM1a, PM1b */
+};
+
+/* Reads a FADT. HV_EINVAL: wrong signature, length or checksum; *out is all zero then. */
+enum hv_status acpi_fadt_parse(const uint8_t *fadt, size_t size, struct acpi_fadt *out);
+
 /*
  * Clears "enabled" and "online capable" of all CPUs but those with these APIC ids and sets the
  * checksum right. Errors as acpi_madt_parse(), and HV_ENOENT when the first of them is not there

@@ -28,6 +28,7 @@ FIRMWARE = {
 
 # What QEMU 7.2's own emulation cannot show, and a guest cannot find out.
 TCG_LACKS = {
+    "df_exit": "TCG asks for the intercept of the second exception before it makes a #DF of the two",
     "task_switch_step": "TCG has no task-switch intercept, and keeps TF in the old task",
 }
 

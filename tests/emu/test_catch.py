@@ -90,3 +90,56 @@ def test_user_10_catch_costs_nothing_when_off(catches, machine):
     assert exits.get("rdmsr", 0) == exits.get("wrmsr", 0) == efer
     for kind in ("port i/o", "exception", "mov cr"):
         assert not exits.get(kind), exits
+
+
+def test_user_4_why(catches):
+    """USER-4: a page fault explained by level and bit; a ring of what was raised."""
+    vm, gdb = catches
+    assert "is on" in gdb.monitor("exceptions on")
+    gdb.monitor("catch exception pf")
+    assert gdb.go().pc == vm.guest["at_pf"]
+    why = gdb.monitor("why")
+    assert f"#PF (vector 14) at 0010:{vm.guest['at_pf']:x}, ring 0, error 2\n" in why
+    assert "write to 600123 from ring 0\n" in why
+    assert "because of the page directory: not present\n" in why
+    assert "the gates of #DF, #GP and #PF usable" in why
+    gdb.go()
+    ring = gdb.monitor("exceptions").splitlines()
+    assert [line[:3] for line in ring] == ["#PF", "#UD", "#PF"]
+    assert ring[1].startswith(f"#UD 00000000 at 0010:{vm.guest['at_ud']:016x} cr2 ")
+    gdb.monitor("exceptions off")
+    gdb.monitor("catch delete all")
+    gdb.cont()
+    vm.wait_said("catches: ok")
+
+
+def test_user_6_int3(catches):
+    """USER-6: an INT3 of the guest's own stops in gdb, behind it, and its handler is not run; or it
+    goes to the handler."""
+    vm, gdb = catches
+    assert "stops" in gdb.monitor("int3 stop")
+    stop = gdb.go()
+    assert (stop.pc, stop.signal) == (vm.guest["after_int3"], "SIGTRAP")
+    assert "goes to its handler" in gdb.monitor("int3 guest")
+    gdb.run("hbreak wrong")  # which is how the guest complains of an INT3 that was lost
+    assert gdb.go().pc == vm.guest["wrong"]
+
+
+@pytest.mark.parametrize("phase, bits", [("paging", 32), ("long", 32), ("protected", None)])
+def test_catch_phase(boot, phase, bits):
+    """The first instruction with paging and in long mode; one that has begun does not begin."""
+    vm = boot("catches")
+    gdb = vm.gdb()
+    gdb.monitor(f"catch phase {phase}")
+    if bits is None:
+        gdb.cont()
+        vm.wait_said("catches: ok", 60)
+        assert gdb.still_running()
+        return
+    stop = gdb.go(60)
+    assert f"catch 1: phase {phase} begins, compatibility mode, ring 0\n" in gdb.console
+    assert gdb.value("$cr0") >> 31 == 1 and gdb.value("$efer") & 0x400
+    assert gdb.read(stop.pc - 3, 3) == b"\x0f\x22\xc0"
+    assert "nothing is caught" in gdb.monitor("catch")
+    gdb.cont()
+    vm.wait_said("catches: ok", 60)

@@ -127,6 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_root(data, size);
     memcpy(copy, data, size);
     fuzz_madt(copy, size);
+    struct acpi_fadt fadt;
+    (void)acpi_fadt_parse(data, size, &fadt);
     memcpy(copy, data, size);
     fuzz_mptable(copy, size);
     free(copy);

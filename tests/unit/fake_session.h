@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -21,12 +22,14 @@
 #include "debug/state.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
+#include "lib/hex.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
 #include "tests/unit/fake_fpu.h"
 #include "tests/unit/fake_gdb_line.h"
 
-enum { PC = 0x1000 };
+/* ATTACHED: what is trapped while gdb is there and nothing is set. */
+enum { PC = 0x1000, ATTACHED = TRAP_WATCHED | TRAP_HLT };
 
 static struct vcpu *v;
 static bool halted;
@@ -63,7 +66,8 @@ static inline void session(bool has_link, bool stop_at_entry, const struct model
 {
     struct debug_config config = {.link = has_link ? &fake_link : NULL,
                                   .stop_at_entry = stop_at_entry,
-                                  .entry = {entry[0], entry[1]}};
+                                  .entry = {entry[0], entry[1]},
+                                  .death_ports = {0x604, 9, {0x404, 0}}};
 
     turns = gdb;
     pending[0] = sent[0] = 0;
@@ -109,6 +113,53 @@ static inline unsigned count_sent(const char *what)
     for (const char *p = sent; (p = strstr(p, what)); p++)
         n++;
     return n;
+}
+
+/* A turn of gdb's: attach, then `monitor TEXT`, then the packets behind it. */
+static inline const char *turn(const char *text, const char *then)
+{
+    static char turns_text[4][200];
+    static unsigned next;
+    char hex[120];
+    char *to = turns_text[next++ % 4];
+
+    hex[hex_encode(hex, text, strlen(text))] = 0;
+    snprintf(to, sizeof(turns_text[0]), "qSupported qRcmd,%s %s", hex, then);
+    return to;
+}
+
+/* The digits of an O packet at p, with runs written out ("Run-length encoding"). */
+static inline size_t plain_digits(const char *p, char *digits)
+{
+    size_t length = 0;
+
+    for (; *p != '#'; p++) {
+        unsigned times = *p == '*' ? (unsigned)*++p - 29 : 0;
+
+        for (unsigned i = 0; i < times; i++, length++)
+            digits[length] = digits[length - 1];
+        if (!times)
+            digits[length++] = *p;
+    }
+    return length;
+}
+
+/* What gdb's console has been told, in one text. */
+static inline const char *console(void)
+{
+    static char text[2000], digits[4000];
+    size_t length = 0;
+
+    for (const char *p = sent; (p = strstr(p, "$O")); p++) {
+        if (!memcmp(p, "$OK#", 4))
+            continue;
+        size_t size = plain_digits(p + 2, digits);
+        assert_true(length + size / 2 < sizeof(text));
+        assert_true(hex_decode(text + length, digits, size / 2));
+        length += size / 2;
+    }
+    text[length] = 0;
+    return text;
 }
 
 #endif

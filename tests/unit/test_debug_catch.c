@@ -9,37 +9,7 @@
 
 #include "core/handle.h"
 #include "debug/catch.h"
-#include "lib/hex.h"
 #include "tests/unit/fake_session.h"
-
-/* A turn of gdb's: attach, then `monitor TEXT`, then the packets behind it. */
-static const char *turn(const char *text, const char *then)
-{
-    static char turns_text[4][200];
-    static unsigned next;
-    char hex[120];
-    char *to = turns_text[next++ % 4];
-
-    hex[hex_encode(hex, text, strlen(text))] = 0;
-    snprintf(to, sizeof(turns_text[0]), "qSupported qRcmd,%s %s", hex, then);
-    return to;
-}
-
-/* What gdb's console has been told, in one text. */
-static const char *console(void)
-{
-    static char text[2000];
-    size_t length = 0;
-
-    for (const char *p = sent; (p = strstr(p, "$O")); p++) {
-        if (hex_value(p[2]) < 0)
-            continue;
-        for (const char *h = p + 2; hex_value(h[0]) >= 0 && length < sizeof(text) - 1; h += 2)
-            text[length++] = (char)(hex_value(h[0]) * 16 + hex_value(h[1]));
-    }
-    text[length] = 0;
-    return text;
-}
 
 static void run(const struct model_entry *guest, unsigned count, const char *first,
                 const char *second, const char *third)
@@ -142,7 +112,7 @@ static void test_exception(void **state)
     run(guest, 4, turn("catch exception pf error 2 cr2 0x5000-0x5fff", "c"), "c", NULL);
     assert_int_equal(count_sent("$T05"), 1);
     assert_non_null(strstr(console(), "catch 1: #PF at 0x1000, error 0x2, cr2 0x5000\n"));
-    assert_int_equal(model_records[0].exceptions, 1 << VECTOR_PF);
+    assert_int_equal(model_records[0].exceptions, 1 << VECTOR_PF | 1 << VECTOR_DF);
     assert_int_equal(model_records[2].event.vector, VECTOR_PF);
     assert_int_equal(model_records[2].event.error, 2);
 }
@@ -183,9 +153,9 @@ static void test_string(void **state)
     run(guest, 5, turn("catch io 0x80-0x8f out", "c"), "c", NULL);
     assert_int_equal(count_sent("$T05"), 1);
     assert_non_null(strstr(console(), "catch 1: out to port 0x80, 1 byte\n"));
-    assert_int_equal(model_records[0].traps, TRAP_WATCHED);
+    assert_int_equal(model_records[0].traps, ATTACHED);
     assert_int_equal(model_records[3].traps, 0);
-    assert_int_equal(model_records[4].traps, TRAP_WATCHED);
+    assert_int_equal(model_records[4].traps, ATTACHED);
 }
 
 static void at_mov_cr0(struct hv_regs *r)
@@ -214,8 +184,8 @@ static void test_phase(void **state)
     assert_int_equal(count_sent("$T05"), 1);
     assert_non_null(strstr(console(), "catch 1: phase paging begins"));
     assert_int_equal(model_records[2].rip, PC + 3);
-    assert_int_equal(model_records[0].traps, TRAP_CR0_WRITES);
-    assert_int_equal(model_records[2].traps, 0);
+    assert_int_equal(model_records[0].traps, ATTACHED | TRAP_CR0_WRITES);
+    assert_int_equal(model_records[2].traps, ATTACHED);
 }
 
 /* A phase that has begun long ago, or another: no stop. */
@@ -228,7 +198,7 @@ static void test_other_phase(void **state)
     (void)state;
     run(guest, 3, turn("catch phase protected", "c"), NULL, NULL);
     assert_int_equal(count_sent("$T05"), 0);
-    assert_int_equal(model_records[2].traps, TRAP_CR0_WRITES);
+    assert_int_equal(model_records[2].traps, ATTACHED | TRAP_CR0_WRITES);
 }
 
 /* The values of what is written to CR0. */

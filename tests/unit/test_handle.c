@@ -188,8 +188,8 @@ static void test_halts(void **state)
 {
     (void)state;
     code("\xf4", 1);
-    assert_int_equal(handle_kind(HV_EXIT_HLT), CORE_DONE);
-    check_done(1);
+    assert_int_equal(handle_kind(HV_EXIT_HLT), CORE_HALT);
+    assert_int_equal(v->regs.rip, 0x1000);
     code("\x0f\x01\xc9", 3);
     assert_int_equal(handle_kind(HV_EXIT_MWAIT), CORE_DONE);
     check_done(3);
@@ -431,7 +431,10 @@ static void test_watched(void **state)
     assert_int_equal(handle_kind(HV_EXIT_MSR_READ), CORE_PASS);
     assert_int_equal(handle_kind(HV_EXIT_MSR_WRITE), CORE_PASS);
     assert_int_equal(v->regs.rip, 0x1000);
-    v->passing = true; /* it exits all the same: core's own */
+    v->regs.gpr[GPR_RCX] = MSR_EFER; /* core's own */
+    assert_int_equal(handle_kind(HV_EXIT_MSR_READ), CORE_DONE);
+    code("\xec", 1);
+    v->passing = true; /* it exits all the same */
     assert_int_equal(handle_kind(HV_EXIT_IO), CORE_DONE);
 }
 

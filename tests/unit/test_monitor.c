@@ -10,6 +10,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
+#include "core/handle.h"
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/monitor.h"
@@ -54,6 +55,7 @@ static int setup(void **state)
     v = model_backend_reset();
     memset(&debug, 0, sizeof(debug));
     debug.config = &config;
+    core_set_catch(NULL);
     debug.stub.thread_g = 1;
     return 0;
 }
@@ -116,9 +118,9 @@ static void test_usage(void **state)
         {"mmio perhaps", "usage: monitor mmio [on|off]\n"},
         {"mmio on off", "usage: monitor mmio [on|off]\n"},
         {"log x", "usage: monitor log\n"},
-        {"stop", "usage: monitor stop ap [on|off]\n"},
-        {"stop apon", "usage: monitor stop ap [on|off]\n"},
-        {"stop ap maybe", "usage: monitor stop ap [on|off]\n"},
+        {"stop ap", "usage: monitor stop [WHAT on|off]\n"},
+        {"stop apon", "usage: monitor stop [WHAT on|off]\n"},
+        {"stop ap maybe", "usage: monitor stop [WHAT on|off]\n"},
         {"reset it", "usage: monitor reset\n"},
         {"version 1", "usage: monitor version\n"},
         {"arch arm", "usage: monitor arch [auto|i8086|i386|x86-64]\n"},
@@ -161,6 +163,7 @@ static void test_catch(void **state)
         {"cpuid", "cpuid of any leaf", 0, 0},
         {"cpuid 0x80000001", "cpuid 0x80000001", 0, 0},
     };
+    const uint32_t always = 1 << VECTOR_DF;
     char typed[100], means[100];
 
     (void)state;
@@ -171,9 +174,10 @@ static void test_catch(void **state)
         snprintf(means, sizeof(means), "catch 1: %s\n", forms[i].means);
         assert_string_equal(ask(typed), means);
         assert_int_equal(v->traps, forms[i].traps);
-        assert_int_equal(v->exceptions, forms[i].exceptions);
+        assert_int_equal(v->exceptions, forms[i].exceptions | always);
         assert_string_equal(ask("catch delete all"), "nothing is caught\n");
-        assert_int_equal(v->traps | v->exceptions, 0);
+        assert_int_equal(v->traps, 0);
+        assert_int_equal(v->exceptions, always);
     }
     assert_string_equal(ask("catch int 0x10-0x1a"), "catch 1: int 0x10-0x1a\n");
     ask("catch phase long");
@@ -264,12 +268,21 @@ static void test_words(void **state)
 static void test_stop(void **state)
 {
     (void)state;
-    assert_non_null(strstr(ask("stop ap"), "is off"));
-    assert_non_null(strstr(ask("stop  ap on"), "is on"));
-    assert_non_null(strstr(ask("stop ap"), "is on"));
+    assert_non_null(strstr(ask("stop"), "ap     off  at the first"));
+    assert_non_null(strstr(ask("stop  ap on"), "ap     on   at the first"));
     assert_true(debug.stop_ap);
-    assert_non_null(strstr(ask("stop ap off"), "is off"));
+    ask("stop ap off");
     assert_false(debug.stop_ap);
+    debug.stops = DEATH_ALL;
+    debug.attached = true;
+    assert_non_null(strstr(ask("stop halt off"), "halt   off  when all"));
+    assert_int_equal(debug.stops, DEATH_RESET | DEATH_DOUBLE_FAULT);
+    assert_int_equal(v->traps, TRAP_WATCHED);
+    ask("stop reset off");
+    assert_int_equal(v->traps, 0);
+    assert_int_equal(debug.stops, DEATH_DOUBLE_FAULT);
+    ask("stop halt on");
+    assert_int_equal(v->traps, TRAP_HLT);
 }
 
 /* USER-5: in each mode, and with the widest values there are. */

@@ -161,6 +161,29 @@ static void test_cr_write(void **state)
     assert_int_equal(out.cr.number, 4);
 }
 
+/* A halt that was seen: HLT is the guest's, and the interrupt that ends it exits untaken. */
+static void test_halt(void **state)
+{
+    (void)state;
+    v->traps = TRAP_HLT;
+    v->interrupt_shadow = true;
+    clean_at_entry();
+    assert_true(given.control.intercept3 & SVM_INTERCEPT_HLT);
+    assert_false(given.control.intercept3 & SVM_INTERCEPT_INTR);
+    cr8 = 5;
+    v->interrupt_shadow = true;
+    svm_backend.run(v, RUN_HALTED, &out);
+    assert_false(given.control.intercept3 & SVM_INTERCEPT_HLT);
+    assert_true(given.control.intercept3 & SVM_INTERCEPT_INTR);
+    assert_int_equal(given.control.interrupt_shadow, 1);
+    assert_int_equal(given.control.interrupt_control, 0); /* by the guest's IF */
+    assert_int_equal(cr8, 5);
+    assert_int_equal(out.kind, HV_EXIT_NONE);
+    v->traps = 0;
+    clean_at_entry();
+    assert_false(given.control.intercept3 & SVM_INTERCEPT_HLT);
+}
+
 static void test_no_clean_bits(void **state)
 {
     (void)state;
@@ -377,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup(test_hidden_cpuid, setup),
         cmocka_unit_test_setup(test_first_entry, setup),
         cmocka_unit_test_setup(test_clean_bits, setup),
+        cmocka_unit_test_setup(test_halt, setup),
         cmocka_unit_test_setup(test_seen, setup),
         cmocka_unit_test_setup(test_cr_write, setup),
         cmocka_unit_test_setup(test_no_clean_bits, setup),

@@ -111,11 +111,31 @@ static void test_seen_maps(void **state)
     policy_watch(NULL, 0, NULL, 0);
 }
 
+/* A halt that was seen: HLT is the guest's, and the interrupt that ends it exits untaken. */
+static void test_halt(void **state)
+{
+    (void)state;
+    v->traps = TRAP_HLT;
+    enter(RUN_FREE);
+    assert_true(given[VMCS_CPU_CONTROLS] & VMX_CPU_HLT);
+    assert_false(given[VMCS_PIN_CONTROLS] & VMX_PIN_EXTERNAL);
+    v->interrupt_shadow = true; /* STI stands in front of it */
+    v->regs.rflags |= RFLAGS_IF;
+    enter(RUN_HALTED);
+    assert_false(given[VMCS_CPU_CONTROLS] & VMX_CPU_HLT);
+    assert_true(given[VMCS_PIN_CONTROLS] & VMX_PIN_EXTERNAL);
+    assert_true(given[VMCS_GUEST_INTERRUPTIBILITY] & (VMX_BLOCKED_STI | VMX_BLOCKED_MOV_SS));
+    v->traps = 0;
+    enter(RUN_FREE);
+    assert_false(given[VMCS_CPU_CONTROLS] & VMX_CPU_HLT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_seen_control_registers, setup),
         cmocka_unit_test_setup(test_seen_maps, setup),
+        cmocka_unit_test_setup(test_halt, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ BOCHS_MENDED = (2, 8)
 # What follows from the machine alone, and what a machine may have in its `lacks`.
 BY_MACHINE = ("svm", "vmx", "qemu", "bochs", "bios", "uefi", "init-exits")
 LISTED = ("gdbvisor", "raw", "triple", "hlt_step", "quiet_step", "guest_debugger", "screen",
-          "nmi-button", "ends", "no-uart", "task_switch_step", "smp")
+          "nmi-button", "ends", "no-uart", "task_switch_step", "df_exit", "smp")
 
 
 def vendor(machine):

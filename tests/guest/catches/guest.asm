@@ -109,7 +109,7 @@ EXPORT after_int3
     PRINT_LINE "catches: ok"
     jmp round
 
-wrong:
+EXPORT wrong
     PRINT "catches: wrong in round "
     mov eax, [rounds]
     call print_hex

@@ -1,0 +1,55 @@
+#include "arch/x86/acpi.h"
+#include "arch/x86/bytes.h"
+#include "hv/compiler.h"
+#include "lib/string.h"
+
+/* ACPI specification, "Fixed ACPI Description Table (FADT)", "Generic Address Structure (GAS)". */
+enum {
+    PM1A_CONTROL = 64,
+    PM1B_CONTROL = 68,
+    FLAGS = 112,
+    RESET_REGISTER = 116,
+    RESET_VALUE = 128,
+    X_PM1A_CONTROL = 172,
+    X_PM1B_CONTROL = 184,
+
+    GAS_ADDRESS = 4,
+    GAS_SIZE = 12,
+    SPACE_IO = 1,
+};
+#define RESET_SUPPORTED HV_BIT(10)
+
+/* 0: not a port. */
+static uint16_t gas_port(const uint8_t *fadt, size_t size, size_t at)
+{
+    if (at + GAS_SIZE > size || fadt[at] != SPACE_IO)
+        return 0;
+    uint64_t address = bytes_u64(fadt + at + GAS_ADDRESS);
+    return address <= UINT16_MAX ? (uint16_t)address : 0;
+}
+
+static uint16_t control_port(const uint8_t *fadt, size_t size, size_t extended, size_t legacy)
+{
+    uint16_t port = gas_port(fadt, size, extended);
+
+    return port ? port : (uint16_t)bytes_u32(fadt + legacy);
+}
+
+enum hv_status acpi_fadt_parse(const uint8_t *fadt, size_t size, struct acpi_fadt *out)
+{
+    enum { HEADER_LENGTH = 4 };
+
+    *out = (struct acpi_fadt){0};
+    if (size < RESET_REGISTER || memcmp(fadt, "FACP", 4) != 0)
+        return HV_EINVAL;
+    uint32_t length = bytes_u32(fadt + HEADER_LENGTH);
+    if (length < RESET_REGISTER || length > size || bytes_sum(fadt, length) != 0)
+        return HV_EINVAL;
+    if (length > RESET_VALUE && (bytes_u32(fadt + FLAGS) & RESET_SUPPORTED)) {
+        out->reset_port = gas_port(fadt, length, RESET_REGISTER);
+        out->reset_value = fadt[RESET_VALUE];
+    }
+    out->pm1_control[0] = control_port(fadt, length, X_PM1A_CONTROL, PM1A_CONTROL);
+    out->pm1_control[1] = control_port(fadt, length, X_PM1B_CONTROL, PM1B_CONTROL);
+    return HV_OK;
+}

@@ -1,0 +1,150 @@
+#include "debug/death.h"
+
+#include "arch/x86/registers.h"
+#include "core/ipi.h"
+#include "debug/state.h"
+#include "hv/compiler.h"
+#include "lib/atomic.h"
+#include "lib/fmt.h"
+
+#define U(x) ((unsigned long long)(x))
+
+/*
+ * Writes that reset: the byte at the port (as the access begins there) under mask is value. The
+ * chipset's Reset Control Register, System Control Port A, the keyboard controller's "pulse output
+ * port" with bit 0, the processor's reset line, among those that are pulsed.
+ */
+struct port_end {
+    uint16_t port, mask, value;
+    const char *what;
+};
+
+enum { FIXED = 3, ENDS = DEATH_PORTS };
+
+static const struct port_end fixed[FIXED] = {
+    {0xcf9, 0x04, 0x04, "resets the machine by port 0xcf9"},
+    {0x92, 0x01, 0x01, "resets the machine by port 0x92"},
+    {0x64, 0xf1, 0xf0, "resets the machine by the keyboard controller"},
+};
+
+static struct port_row rows[ENDS];
+static uint32_t halted[HV_MAX_CPUS]; /* with interrupts off; by lib/atomic.h */
+
+static unsigned wanted(void)
+{
+    return debug.attached ? debug.stops : 0;
+}
+
+/* ACPI specification, "Reset Register", "PM1 Control Registers" (SLP_EN is bit 13). */
+static unsigned all_ends(struct port_end *ends)
+{
+    const struct death_ports *p = &debug.config->death_ports;
+    unsigned count = 0;
+
+    for (; count < FIXED; count++)
+        ends[count] = fixed[count];
+    if (p->reset_port && p->reset_port != 0xcf9)
+        ends[count++] = (struct port_end){p->reset_port, 0xff, p->reset_value,
+                                          "resets the machine by ACPI's reset register"};
+    for (unsigned i = 0; i < 2; i++) {
+        if (p->sleep_ports[i])
+            ends[count++] = (struct port_end){p->sleep_ports[i], 1 << 13, 1 << 13,
+                                              "powers off, or sleeps, by ACPI's control register"};
+    }
+    return count;
+}
+
+unsigned death_traps(void)
+{
+    return (wanted() & DEATH_RESET ? TRAP_WATCHED : 0) | (wanted() & DEATH_HALT ? TRAP_HLT : 0);
+}
+
+/* It costs nothing where none happens, and what led to a triple fault is known. */
+uint32_t death_exceptions(void)
+{
+    return debug.config && debug.config->link ? HV_BIT(VECTOR_DF) : 0;
+}
+
+const struct port_row *death_watched(unsigned *count)
+{
+    struct port_end ends[ENDS];
+
+    *count = wanted() & DEATH_RESET ? all_ends(ends) : 0;
+    for (unsigned i = 0; i < *count; i++)
+        rows[i] = (struct port_row){ends[i].port, ends[i].port};
+    return rows;
+}
+
+/* NULL: a write, or a read, that ends nothing. */
+static const char *find_port(const struct vcpu *v, const struct hv_exit *exit)
+{
+    struct port_end ends[ENDS];
+    unsigned count = all_ends(ends);
+
+    if (exit->io.in || exit->io.string)
+        return NULL;
+    for (unsigned i = 0; i < count; i++) {
+        bool whole = exit->io.size == 1 ? ends[i].mask <= 0xff : true;
+
+        if (exit->io.port == ends[i].port && whole &&
+            (v->regs.gpr[GPR_RAX] & ends[i].mask) == ends[i].value)
+            return ends[i].what;
+    }
+    return NULL;
+}
+
+/* The last one to halt sees that all others have: each first says so, then looks. */
+static bool is_last_halt(struct vcpu *v)
+{
+    const struct debug_cpu *cpu = &debug.cpus[v->number];
+
+    if (v->regs.rflags & RFLAGS_IF)
+        return false;
+    atomic_set(&halted[v->number], 1);
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        if (!atomic_get(&halted[i]) && !ipi_waits(i))
+            return false;
+    }
+    /* The user has been told, and lets it halt. */
+    return !(cpu->leaving && vcpu_linear_rip(v) == cpu->stopped_at);
+}
+
+void death_forget_halt(const struct vcpu *v)
+{
+    atomic_set(&halted[v->number], 0);
+}
+
+bool death_find(struct vcpu *v, const struct hv_exit *exit)
+{
+    switch (exit->kind) {
+    case HV_EXIT_IO:
+        return (wanted() & DEATH_RESET) && find_port(v, exit);
+    case HV_EXIT_EXCEPTION:
+        return (wanted() & DEATH_DOUBLE_FAULT) && exit->exception.vector == VECTOR_DF;
+    case HV_EXIT_HLT:
+        return (wanted() & DEATH_HALT) && is_last_halt(v);
+    default:
+        return false;
+    }
+}
+
+void death_say(struct vcpu *v, const struct hv_exit *exit, char *text, size_t size)
+{
+    const char *what = "";
+
+    if (exit->kind == HV_EXIT_IO)
+        what = find_port(v, exit);
+    else if (exit->kind == HV_EXIT_EXCEPTION)
+        what = "has a double fault";
+    else if (exit->kind == HV_EXIT_HLT)
+        what = "halts with interrupts off, as all others do";
+    fmt_print(text, size, "gdbvisor: the guest's CPU %u %s, at %llx (%s)", v->number,
+              what ? what : "", U(vcpu_linear_rip(v)), vcpu_mode_name(v));
+}
+
+uint8_t death_signal(const struct hv_exit *exit)
+{
+    if (exit->kind == HV_EXIT_IO)
+        return GDB_SIGTERM;
+    return exit->kind == HV_EXIT_EXCEPTION ? GDB_SIGSEGV : GDB_SIGABRT;
+}

@@ -1,0 +1,44 @@
+/*
+ * What ends the guest: resets and power off that it asks for, a double fault, a halt that nothing
+ * wakes. While gdb is there each stops in front of it, with the evidence; without gdb they go their
+ * way, but for what no guest comes back from (judge.h, EVENT_DEATH).
+ */
+#ifndef DEBUG_DEATH_H
+#define DEBUG_DEATH_H
+
+#include "core/policy.h"
+#include "core/vcpu.h"
+
+/* What the user can choose: bits of debug.stops. */
+enum death {
+    DEATH_RESET = 1 << 0, /* by a port: chipset, port A, keyboard controller, ACPI; power off */
+    DEATH_DOUBLE_FAULT = 1 << 1,
+    DEATH_HALT = 1 << 2, /* all CPUs halted with interrupts off */
+    DEATH_ALL = 7,
+};
+
+enum { DEATH_PORTS = 6 };
+
+/* How ACPI ends the machine: I/O ports, 0 where there is none. */
+struct death_ports {
+    uint16_t reset_port;
+    uint8_t reset_value;
+    uint16_t sleep_ports[2]; /* PM1a and PM1b control */
+};
+
+/* What these need now: enum hv_trap, bit n for exception n, ports. */
+unsigned death_traps(void);
+uint32_t death_exceptions(void);
+const struct port_row *death_watched(unsigned *count);
+
+/* Is this exit, which is not carried out yet, such an end, and does the user want to see it? */
+bool death_find(struct vcpu *v, const struct hv_exit *exit);
+
+/* In words; and the signal that gdb is told. */
+void death_say(struct vcpu *v, const struct hv_exit *exit, char *text, size_t size);
+uint8_t death_signal(const struct hv_exit *exit);
+
+/* v runs, and is not halted. */
+void death_forget_halt(const struct vcpu *v);
+
+#endif

@@ -1,0 +1,171 @@
+/* USER-4, debug/death.c: what ends the guest, in a whole session. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/handle.h"
+#include "debug/catch.h"
+#include "tests/unit/fake_session.h"
+
+static int setup_death(void **state)
+{
+    setup(state);
+    catch_remove_all();
+    return 0;
+}
+
+static struct model_entry out_to(uint16_t port, uint8_t size)
+{
+    return (struct model_entry){
+        RUN_FREE, NULL, {.kind = HV_EXIT_IO, .insn_length = 1, .io = {port, size, false, false}}};
+}
+
+static uint64_t rax;
+
+static void set_rax(struct hv_regs *r)
+{
+    r->gpr[GPR_RAX] = rax;
+}
+
+/* Does a write of this value stop, and is it done, by the processor itself, when it goes on? */
+static bool stops(const char *first, uint16_t port, uint8_t size, uint64_t value)
+{
+    struct model_entry guest[] = {out_to(port, size), STEPS(nop), FREE(NULL, HV_EXIT_NONE)};
+    const char *gdb[] = {first, "c", NULL};
+
+    setup_death(NULL);
+    rax = value;
+    guest[0].guest = set_rax;
+    session(true, true, guest, 3, gdb);
+    core_set_catch(NULL);
+    assert_int_equal(count_sent("$T0f"), count_sent("$T"));
+    assert_true(model_records[1].passing);
+    assert_int_equal(model_records[2].rip, PC + 1);
+    return count_sent("$T0f");
+}
+
+/* Resets and power off by each port; what is no reset passes unseen. */
+static void test_user4_ports(void **state)
+{
+    static const struct {
+        uint16_t port;
+        uint8_t size;
+        uint64_t value;
+        bool ends;
+    } cases[] = {
+        {0xcf9, 1, 6, true},      {0xcf9, 1, 0xe, true},     {0xcf9, 1, 2, false},
+        {0xcf8, 4, 0x600, false}, {0x92, 1, 3, true},        {0x92, 1, 2, false},
+        {0x64, 1, 0xfe, true},    {0x64, 1, 0xf0, true},     {0x64, 1, 0xff, false},
+        {0x64, 1, 0xd1, false},   {0x64, 1, 0x60, false},    {0x604, 1, 9, true},
+        {0x604, 1, 8, false},     {0x404, 2, 0x3c00, true},  {0x404, 2, 0x1c00, false},
+        {0x404, 4, 0x2000, true}, {0x404, 1, 0x2000, false}, {0x92, 1, 0xabcdef01, true},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        if (stops("qSupported c", cases[i].port, cases[i].size, cases[i].value) != cases[i].ends)
+            fail_msg("port %x value %llx", cases[i].port, (unsigned long long)cases[i].value);
+        if (cases[i].ends && cases[i].port < 0x400) {
+            assert_non_null(
+                strstr(console(), "gdbvisor: the guest's CPU 0 resets the machine by "));
+            assert_non_null(strstr(console(), ", at 1000 (64-bit mode)\n"));
+        }
+    }
+    assert_false(stops(turn("stop reset off", "qRcmd,636174636820696f2030 c"), 0xcf9, 1, 6));
+}
+
+/* USER-10: with no gdb nothing of it is trapped. */
+static void test_user10_without_gdb(void **state)
+{
+    GUEST(FREE(nop, HV_EXIT_NONE));
+    static const char *const gdb[] = {NULL};
+
+    (void)state;
+    session(true, false, guest, 1, gdb);
+    assert_int_equal(model_records[0].traps, 0);
+    assert_int_equal(model_records[0].exceptions, 1 << VECTOR_DF);
+    core_set_catch(NULL);
+}
+
+static void to_handler(struct hv_regs *r)
+{
+    r->rip = 0x3000;
+}
+
+#define DOUBLE_FAULT(mode)                                                                         \
+    ENTRY(mode, NULL, .kind = HV_EXIT_EXCEPTION, .exception = {VECTOR_DF, true, 0, 0})
+
+/* In front of the handler; then the handler. With no gdb it goes straight there. */
+static void test_user4_double_fault(void **state)
+{
+    GUEST(DOUBLE_FAULT(RUN_FREE), DOUBLE_FAULT(RUN_STEP),
+          ENTRY(RUN_TO_FETCH, to_handler, .kind = HV_EXIT_FETCH), FREE(NULL, HV_EXIT_NONE));
+    static const struct model_entry alone[] = {DOUBLE_FAULT(RUN_FREE), FREE(NULL, HV_EXIT_NONE)};
+    static const char *const nobody[] = {NULL};
+    GDB("qSupported c", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T0b"), 1);
+    assert_non_null(strstr(console(), "the guest's CPU 0 has a double fault, at 1000 (64-bit"));
+    assert_int_equal(model_records[2].event.vector, VECTOR_DF);
+    assert_true(model_records[2].event.has_error);
+    setup_death(NULL);
+    session(true, false, alone, 2, nobody);
+    assert_string_equal(why_over, "guest runs");
+    assert_int_equal(model_records[1].event.vector, VECTOR_DF);
+    assert_int_equal(sent_length, 0);
+    core_set_catch(NULL);
+}
+
+static void interrupts_off(struct hv_regs *r)
+{
+    r->rflags &= ~RFLAGS_IF;
+}
+
+/* The last one halts: told once, then it halts for real until an NMI. */
+static void test_user4_halt(void **state)
+{
+    GUEST(FREE(interrupts_off, HV_EXIT_HLT), FREE(NULL, HV_EXIT_HLT),
+          ENTRY(RUN_HALTED, nop, .kind = HV_EXIT_NMI), FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported c", "c", "\3", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T06"), 1);
+    assert_int_equal(count_sent("$T02"), 1);
+    assert_non_null(strstr(console(), "halts with interrupts off, as all others do, at 1000"));
+    assert_int_equal(model_records[3].rip, PC + 1);
+    core_set_catch(NULL);
+}
+
+/* An idle CPU: it halts, and the interrupt that ends it is the guest's. */
+static void test_idle(void **state)
+{
+    GUEST(FREE(NULL, HV_EXIT_HLT), ENTRY(RUN_HALTED, nop, .kind = HV_EXIT_NONE),
+          FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T"), 0);
+    assert_int_equal(model_records[2].mode, RUN_FREE);
+    core_set_catch(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_user4_ports, setup_death),
+        cmocka_unit_test_setup(test_user10_without_gdb, setup_death),
+        cmocka_unit_test_setup(test_user4_double_fault, setup_death),
+        cmocka_unit_test_setup(test_user4_halt, setup_death),
+        cmocka_unit_test_setup(test_idle, setup_death),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
