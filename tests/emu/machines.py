@@ -106,9 +106,10 @@ MACHINES = [
 
 
 def named(name, among=tuple(MACHINES)):
-    """The machine of a name, which may leave out -bios; an unknown one is an error."""
+    """The machine of a name, which may leave out -bios, or -uefi where only that one is to be had;
+    an unknown one is an error."""
     known = {m.name: m for m in among}
-    for full in (name, f"{name}-bios"):
+    for full in (name, f"{name}-bios", f"{name}-uefi"):
         if full in known:
             return known[full]
     raise ValueError(f"no machine {name!r}; there are {', '.join(known)}")

@@ -15,14 +15,14 @@ SHELL = "UEFI Interactive Shell"
 
 
 @pytest.fixture
-def stick(start, machine):
+def stick(start):
     """stick(options, files, ...): a stick with gdbvisor as its default program, and gdbvisor.cfg.
     options: text, or the file's bytes."""
     def run(options, files=(), wait="gdb: waiting on", **kwargs):
         config = options if isinstance(options, bytes) else f"{OPTIONS} {options}\n".encode()
         content = {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION, "EFI/BOOT/gdbvisor.cfg": config,
                    **dict(files)}
-        vm = start(build.efi_media(machine, content), **kwargs)
+        vm = start([], disks=[build.fat(content)], **kwargs)
         if wait:
             vm.wait_console(wait)
         return vm
@@ -84,13 +84,13 @@ SCRIPT = "\r\n".join(["FS0:", "\\tools\\gdbvisor.efi {}", "echo back with %laste
     (f"{OPTIONS} stop=none", "options: gdb=com2 console=com1 stop=none"),
     ("", "options: gdb=com2 console=com1 stop=none gdb=com2,57600"),
 ])
-def test_efi_from_the_shell(start, machine, options, said):
+def test_efi_from_the_shell(start, options, said):
     """From the UEFI shell: its command line, else the configuration beside the program; then the
     script goes on, as a guest."""
     files = {"startup.nsh": SCRIPT.format(options).encode(),
              "tools/gdbvisor.efi": paths.APPLICATION,
              "tools/gdbvisor.cfg": f"{OPTIONS}\nstop=none\ngdb=com2,57600".encode()}
-    vm = start(build.efi_media(machine, files))
+    vm = start([], disks=[build.fat(files)])
     console = vm.wait_console("back with 0x")
     assert "guest: running" in console and said in console
     assert "back with 0xE" in console.replace("0x800000000000000E", "0xE")
@@ -114,13 +114,13 @@ def test_efi_image_entry(stick):
     _stop_in_firmware(gdb)
 
 
-def test_efi_from_grub(start, machine):
+def test_efi_from_grub(start):
     """By GRUB's chainloader, with its words as load options; behind guest=next GRUB goes on, as a
     guest."""
     config = f"chainloader /gdbvisor.efi {OPTIONS} stop=none\nboot\necho grub: goes on\n"
-    vm = start(build.efi_media(machine, {"EFI/BOOT/BOOTX64.EFI": build.grub_efi(),
-                                "EFI/debian/grub.cfg": config.encode(),
-                                "gdbvisor.efi": paths.APPLICATION}))
+    files = {"EFI/BOOT/BOOTX64.EFI": build.grub_efi(), "EFI/debian/grub.cfg": config.encode(),
+             "gdbvisor.efi": paths.APPLICATION}
+    vm = start([], disks=[build.fat(files)])
     console = vm.wait_console("grub: goes on")
     assert f"options: {OPTIONS} stop=none" in console
     assert "guest: running" in console
@@ -141,13 +141,13 @@ reset
 """
 
 
-def test_efi_from_a_boot_entry(start, machine):
+def test_efi_from_a_boot_entry(start):
     """From a boot entry of the firmware's variables, whose optional data are the options; behind
     guest=next the firmware goes on to the entry behind it."""
     options = f"{OPTIONS} guest=next stop=none"
     files = {"startup.nsh": ENTRY_SCRIPT.replace("\n", "\r\n").encode(),
              "tools/gdbvisor.efi": paths.APPLICATION, "options": options.encode("utf-16-le")}
-    vm = start(build.efi_media(machine, files), extra=("-action", "reboot=reset"))
+    vm = start([], disks=[build.fat(files)], extra=("-action", "reboot=reset"))
     console = vm.wait_console("the next entry\r\n", 90)
     assert re.search(r'starting Boot[0-9A-F]{4} "gdbvisor"', console)
     assert f"options: {options}" in console
@@ -245,23 +245,42 @@ def test_efi_refuse(stick, options, words):
     _refused(stick(options, wait=None), *words)
 
 
-def test_efi_refuse_memory(start, machine):
+def test_efi_refuse_memory(start):
     """No memory for the reservation: a sentence, and back to the shell, which goes on."""
     script = "\r\n".join(["FS0:", "hog.efi", f"gdbvisor.efi {OPTIONS}", "echo back with %lasterror%",
                           ""])
     files = {"startup.nsh": script.encode(), "hog.efi": build.EfiProgram("hog", named=False).efi,
              "gdbvisor.efi": paths.APPLICATION}
-    vm = start(build.efi_media(machine, files))
+    vm = start([], disks=[build.fat(files)])
     assert re.match(r"no \d+ KiB of free memory below 4 GiB", vm.wait_refusal())
     console = vm.wait_console("back with 0x", refused=True)
     assert "back with 0x8000000000000003" in console or "back with 0x3" in console
     assert "guest: running" not in console and "gdb: waiting" not in console
 
 
-def test_efi_refuse_processor(stick):
-    """No SVM: the same, said on gdb's line too; the other CPU goes back to the firmware as well."""
-    vm = stick("", wait=None, cpu="EPYC,-svm", extra=("-smp", "2"))
-    assert _refused(vm, "SVM") in vm.gdb_line()
+@pytest.mark.firmware("uefi")
+def test_efi_refuse_processor(stick, machine):
+    """No SVM, no VT-x: the same, said on gdb's line too; the other CPU goes back to the firmware as
+    well."""
+    cpu, word = {"qemu": ("EPYC,-svm", "SVM"),
+                 "bochs": ("p4_prescott_celeron_336", "VT-x")}[machine.emulator]
+    vm = stick("", wait=None, cpu=cpu, cpus=2)
+    assert _refused(vm, word) in vm.gdb_line()
+
+
+@pytest.mark.firmware("uefi", emulator="bochs")
+def test_efi_refuse_vtx_off(start):
+    """The firmware's setup has VT-x off: a sentence, and the shell goes on."""
+    script = "\r\n".join(["FS0:", "vtlock.efi", f"gdbvisor.efi {OPTIONS}",
+                          "echo back with %lasterror%", ""])
+    files = {"startup.nsh": script.encode(),
+             "vtlock.efi": build.EfiProgram("vtlock", named=False).efi,
+             "gdbvisor.efi": paths.APPLICATION}
+    vm = start([], disks=[build.fat(files)])
+    assert "VT-x is disabled and locked" in vm.wait_refusal()
+    console = vm.wait_console("back with 0x", refused=True)
+    assert "back with 0x8000000000000003" in console or "back with 0x3" in console
+    assert "guest: running" not in console
 
 
 SIGNED = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi")
@@ -285,14 +304,14 @@ def test_efi_secure_boot(stick, grub_is_signed):
         vm.wait_console("enter the Boot Manager Menu", refused=True)
 
 
-def test_efi_refuse_twice(start, machine):
+def test_efi_refuse_twice(start):
     """A second gdbvisor in the guest finds no SVM, says so, and gives everything back: the shell
     shows as much free memory as before. Both get the other CPU from the firmware; the second one is
     a guest's."""
     script = "\r\n".join(["FS0:", "memmap", f"gdbvisor.efi {OPTIONS} stop=none", "memmap",
                           "gdbvisor.efi gdb=none console=none", "memmap", "echo the end", ""])
     files = {"startup.nsh": script.encode(), "gdbvisor.efi": paths.APPLICATION}
-    vm = start(build.efi_media(machine, files), extra=("-smp", "2"))
+    vm = start([], disks=[build.fat(files)], cpus=2)
     console = vm.wait_console("the end\r\n", 90, refused=True)
     reserved = [int(n.replace(",", "")) for n in re.findall(r"Reserved *: *([\d,]+) Pages", console)]
     assert len(reserved) == 3

@@ -99,9 +99,9 @@ class BochsVm(Vm):
     def __init__(self, machine, workdir, *, boot_args, gdb_uart="com2", memory=256, cpu=None,
                  cpus=None, uarts=True, guest=None, disks=(), extra=()):
         # Not Vm's: nothing of how QEMU is started holds here.
-        if extra or not uarts or list(boot_args)[:1] != ["-cdrom"]:
-            raise CannotShow(f"{machine.name}: starts from a CD, with two UARTs and nothing of "
-                             "QEMU's")
+        if extra or not uarts or (boot_args and list(boot_args)[:1] != ["-cdrom"]):
+            raise CannotShow(f"{machine.name}: starts from a CD or its disks, with two UARTs and "
+                             "nothing of QEMU's")
         self.machine = machine
         self.guest = guest
         self.gdb_uart = gdb_uart
@@ -116,7 +116,7 @@ class BochsVm(Vm):
         self._relay.start()
         other = "com1" if gdb_uart == "com2" else "com2"
         command = bochs_config.write(
-            self.workdir, machine, cdrom=boot_args[1], memory=memory, cpu=cpu, tiny=bool(guest),
+            self.workdir, machine, cdrom=boot_args[1] if boot_args else None, memory=memory, cpu=cpu, tiny=bool(guest),
             disks=disks, cpus=cpus or machine.cpus,
             serial={other: f"mode=file, dev={self._console}",
                     gdb_uart: f"mode=socket-client, dev=127.0.0.1:{self._relay.port}"})

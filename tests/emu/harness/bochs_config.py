@@ -17,10 +17,8 @@ memory: guest={memory}, host={memory}
 romimage: file={rom}
 vga: extension=none
 vgaromimage: file={vga_rom}
-boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
-ata0-master: type=cdrom, path="{cdrom}", status=inserted
 cpu: model={cpu}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none
 log: {log}
@@ -46,8 +44,8 @@ UEFI_OPTIONAL = "fw_cfg: enabled=1"
 # Displays that need no screen; rfb waits for nobody to look.
 DISPLAYS = ('rfb, options="timeout=0"', "nogui", "term")
 
-# Where disks go: the first place has the CD.
-DISK_PLACES = ("ata0-slave", "ata1-master", "ata1-slave")
+# Where drives go; the CD, where there is one, is the first of them.
+DRIVE_PLACES = ("ata0-master", "ata0-slave", "ata1-master", "ata1-slave")
 
 # Emulated instructions a second of emulated time: few make the serial line fast, many keep an
 # operating system's timers from eating the run.
@@ -110,24 +108,26 @@ def _vga_rom():
     return next((share() / n for n in names if (share() / n).exists()), share() / names[0])
 
 
-def write(folder, machine, *, cdrom, memory, tiny, serial, cpu=None, cpus=1, disks=()):
+def write(folder, machine, *, cdrom=None, memory, tiny, serial, cpu=None, cpus=1, disks=()):
     """Writes bochsrc (and what the debugger is to do) to a folder; returns the command line.
 
-    tiny: not an operating system; serial: {"com1": what Bochs is told about it, ...}; disks:
-    images, in the BIOS's order; what is written to them is lost.
+    tiny: not an operating system; serial: {"com1": what Bochs is told about it, ...}; cdrom: the
+    image of what it boots, the first disk where there is none; disks: images, in the BIOS's order;
+    what is written to them is lost.
     """
     rom = FIRMWARE["uefi-2m"] if machine.firmware == "uefi" else (
         f"{share()}/BIOS-bochs-latest, options=fastboot")
-    text = CONFIG.format(memory=memory, rom=rom, vga_rom=_vga_rom(), cdrom=cdrom,
-                         cpu=cpu or machine.cpu, cpus=cpus,
+    text = CONFIG.format(memory=memory, rom=rom, vga_rom=_vga_rom(), cpu=cpu or machine.cpu, cpus=cpus,
                          ips=IPS_TINY if tiny else IPS_SYSTEM, log=folder / "bochs.log")
     lines = own_lines()
     if machine.firmware == "uefi" and _takes(UEFI_OPTIONAL):
         lines = [*lines, UEFI_OPTIONAL]
     text += "".join(f"{line}\n" for line in lines)
     text += "".join(f"{port}: enabled=1, {what}\n" for port, what in serial.items())
-    text += "".join(f'{place}: type=disk, mode=volatile, path="{image}", cylinders=0\n'
-                    for place, image in zip(DISK_PLACES, disks))
+    drives = [f'type=cdrom, path="{cdrom}", status=inserted'] if cdrom else []
+    drives += [f'type=disk, mode=volatile, path="{image}", cylinders=0' for image in disks]
+    text += "".join(f"{place}: {drive}\n" for place, drive in zip(DRIVE_PLACES, drives))
+    text += f"boot: {'cdrom' if cdrom else 'disk'}\n"
     (folder / "bochsrc").write_text(text, encoding="ascii")
     command = [BOCHS, "-q", "-f", str(folder / "bochsrc")]
     if has_debugger():

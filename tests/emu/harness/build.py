@@ -13,6 +13,7 @@ from pathlib import Path
 from .paths import BUILD, EFI_SOURCES, GUEST_SOURCES, HYPERVISOR, NASM, SECTOR_SOURCES
 
 DISK_SIZE = 2 << 20
+FAT_SIZE = 63 << 20  # whole cylinders of 16 heads and 63 sectors
 ISO_DIR = BUILD / "isos"
 
 
@@ -148,15 +149,15 @@ def iso(config, files):
     return _made_once(_named(config, contents, ".iso"), make)
 
 
-def fat(files, size=64):
-    """The path of a FAT image without partitions, `size` MiB. files: {"EFI/BOOT/X.EFI": path or
-    bytes}."""
+def fat(files):
+    """The path of a FAT image without partitions, which UEFI boots as a stick. files:
+    {"EFI/BOOT/X.EFI": path or bytes}."""
     contents = {name: content if isinstance(content, bytes) else Path(content).read_bytes()
                 for name, content in files.items()}
 
     def make(tree, part):
         with open(part, "wb") as handle:
-            handle.truncate(size << 20)
+            handle.truncate(FAT_SIZE)
         _run("mformat", "-i", part, "::")
         folders = {parent for name in files for parent in Path(name).parents if parent.name}
         for folder in sorted(folders):
@@ -165,26 +166,7 @@ def fat(files, size=64):
             (tree / str(number)).write_bytes(data)
             _run("mcopy", "-i", part, tree / str(number), f"::/{name}")
 
-    return _made_once(_named(str(size), contents, ".fat"), make)
-
-
-def efi_cd(files):
-    """The path of a CD whose only content is a FAT image for UEFI with these files."""
-    content = fat(files, size=31)  # the boot catalogue counts 16 bits of sectors
-
-    def make(tree, part):
-        shutil.copy(content, tree / "efi.img")
-        _run("xorriso", "-as", "mkisofs", "-quiet", "-o", part, "-e", "efi.img",
-             "-no-emul-boot", tree)
-
-    return _made_once(content.with_suffix(".iso"), make)
-
-
-def efi_media(machine, files):
-    """A machine's arguments for a stick with these files; a CD where it starts from nothing else."""
-    if machine.emulator == "bochs":
-        return ["-cdrom", efi_cd(files)]
-    return ["-drive", f"format=raw,file={fat(files)},snapshot=on"]
+    return _made_once(_named("", contents, ".fat"), make)
 
 
 def grub_efi():
