@@ -149,6 +149,7 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
     uint32_t value;
 
     memcpy(&value, page + offset, sizeof(value));
+    v->apic_writes++;
     if (offset == APIC_ICR_LOW) {
         uint64_t high = mmio_read32(lapic + APIC_ICR_HIGH);
         if (ipi_deliver(v, high << 32 | value))

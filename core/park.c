@@ -12,7 +12,8 @@ enum { NOBODY = 0 };
 /* An NMI of ours to a CPU: not there, about to be sent, sent and not yet taken. */
 enum kick { KICK_NONE, KICK_BEGUN, KICK_SENT };
 
-static uint32_t holder; /* number + 1 of the CPU that holds */
+static struct park_skew skew; /* the holder's */
+static uint32_t holder;       /* number + 1 of the CPU that holds */
 
 /* What the other CPUs write or read of a CPU; a cache line each. */
 static struct {
@@ -62,6 +63,9 @@ void park_absorb_kick(const struct vcpu *v)
 
 void park_gather(const struct vcpu *v)
 {
+    if (vcpu_count() == 1)
+        return;
+    uint64_t begin = rdtsc();
     for (unsigned i = 0; i < vcpu_count(); i++) {
         if (i != v->number && !atomic_get(&cpus[i].stands))
             park_kick(i);
@@ -70,6 +74,18 @@ void park_gather(const struct vcpu *v)
         while (i != v->number && !atomic_get(&cpus[i].stands))
             cpu_pause();
     }
+    skew.last = rdtsc() - begin;
+    skew.max = HV_MAX(skew.max, skew.last);
+}
+
+struct park_skew park_skew(void)
+{
+    return skew;
+}
+
+void park_skew_reset(void)
+{
+    skew = (struct park_skew){0, 0};
 }
 
 void park_release(const struct vcpu *v)

@@ -25,6 +25,13 @@ bool park_claim(const struct vcpu *v);
 /* For the holder: returns when all others stand. */
 void park_gather(const struct vcpu *v);
 
+/* For the holder: how long it has waited for the last CPU to stand, in ticks of its TSC. */
+struct park_skew {
+    uint64_t last, max;
+};
+struct park_skew park_skew(void);
+void park_skew_reset(void);
+
 /* For the holder: the others may go on, whether they were gathered or not. */
 void park_release(const struct vcpu *v);
 

@@ -160,6 +160,7 @@ struct vcpu {
     bool refused; /* the last exit was a refused state, see handle.c */
 
     uint64_t exits[HV_EXIT_KINDS];
+    uint64_t apic_writes;     /* to the local APIC's guarded page */
     uint64_t hidden_accesses; /* attempts on the hypervisor's memory */
 };
 

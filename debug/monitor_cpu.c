@@ -1,6 +1,9 @@
 /* What a CPU has and does: its registers, why it left the guest. */
+#include "arch/x86/tsc.h"
 #include "core/backend.h"
+#include "core/park.h"
 #include "debug/monitor.h"
+#include "hv/compiler.h"
 #include "lib/string.h"
 
 static void print_segment(const char *name, const struct hv_segment *s)
@@ -62,7 +65,14 @@ static void print_exits(void)
         }
         monitor_line("%-24s %10llu", "total", U(total));
         monitor_line("%-24s %10llu", "hidden memory touched", U(v->hidden_accesses));
+        if (v->apic_writes)
+            monitor_line("%-24s %10llu", "apic writes", U(v->apic_writes));
     }
+    struct park_skew skew = park_skew();
+    uint64_t ticks = HV_MAX(tsc_hz() / 1000000, 1ULL); /* in a microsecond */
+    if (vcpu_count() > 1)
+        monitor_line("all stood %llu us after the first was to stop; at most %llu us",
+                     U(skew.last / ticks), U(skew.max / ticks));
 }
 
 bool monitor_exits(const char *rest)
@@ -75,8 +85,11 @@ bool monitor_exits(const char *rest)
         print_exits();
         return true;
     }
-    for (unsigned i = 0; i < vcpu_count(); i++)
+    for (unsigned i = 0; i < vcpu_count(); i++) {
         memset(vcpu_get(i)->exits, 0, sizeof(vcpu_get(i)->exits));
+        vcpu_get(i)->apic_writes = 0;
+    }
+    park_skew_reset();
     monitor_line("exit counts are zero");
     return true;
 }

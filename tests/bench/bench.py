@@ -4,7 +4,7 @@
 usage: bench.py [--only NAME,...] [--pairs N]
 
 Sections: size, exits (of a kernel boot), firmware-exits (of a boot by the firmware and its boot
-loader), steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and
+loader), smp (both of a kernel boot with several CPUs), steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and
 without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's actions).
 A tap of our own counts some actions; RSP_TOOLS names a folder with rspbench.py, whose 57 actions then
 are counted too, in QEMU, beside what other stubs need for them (wire_table.py).
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "emu"))
@@ -31,8 +32,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import wire  # noqa: E402
 from harness import build, paths  # noqa: E402
 from harness.bochs import BochsVm  # noqa: E402
+from harness.capabilities import auto_starts_cpus  # noqa: E402
 from harness.vm import Vm  # noqa: E402
-from limits import of_exit, of_firmware_exit  # noqa: E402
+from limits import of_exit, of_firmware_exit, of_smp_exit  # noqa: E402
 from machines import MACHINES, selected  # noqa: E402
 
 PROGRAMS = {"qemu": paths.QEMU, "bochs": paths.BOCHS}
@@ -121,15 +123,17 @@ class Bench:
         vm.wait_console("guest: running" if "stop=none" in options else "gdb: waiting on")
         return vm
 
-    def kernel(self, options, more=""):
+    def kernel(self, options, more="", cpus=None):
         """gdbvisor with the Debian kernel."""
         modules = [(paths.KERNEL, f"{CMDLINE} {more}".strip()), (paths.INITRD, "")]
-        return self.boot(modules, options, memory=512)
+        if cpus and not auto_starts_cpus(self.machine):
+            options += " ap=icr"
+        return self.boot(modules, options, memory=512, cpus=cpus)
 
-    def kernel_alone(self, more=""):
+    def kernel_alone(self, more="", cpus=None):
         """The same kernel by the same boot loader, without gdbvisor."""
         image = build.iso(f"set timeout=0\n{_grub_linux(more)}", KERNEL_FILES)
-        return self.vm(["-cdrom", image], memory=512)
+        return self.vm(["-cdrom", image], memory=512, cpus=cpus)
 
     def firmware(self, more=""):
         """The firmware as the guest: GRUB from a disk, then the kernel."""
@@ -194,6 +198,16 @@ class Bench:
         self._exits_to_init(self.firmware(), f"{door}, GRUB, init",
                             lambda kind: of_firmware_exit(self.machine.vendor, door, kind))
 
+    def smp(self, args):
+        """The same with several CPUs, all together; and the CPU time of such boots."""
+        cpus = self.machine.smp
+        self._exits_to_init(self.kernel("stop=none", cpus=cpus), f"{cpus} CPUs, boot to init",
+                            lambda kind: of_smp_exit(self.machine.vendor, kind, cpus))
+        if self.machine.emulator not in NO_TIMES:
+            self._pairs(args, f"{cpus} CPUs: ",
+                        lambda: self.kernel("stop=none", "hv.off", cpus),
+                        lambda: self.kernel_alone("hv.off", cpus))
+
     def _exits_to_init(self, vm, what, limit):
         try:
             vm.wait_console(READY, 240)
@@ -208,15 +222,17 @@ class Bench:
 
     @staticmethod
     def _exits(rsp):
-        """`monitor exits`: kind -> how many."""
+        """`monitor exits`: kind -> how many, of all CPUs together."""
         text = ""
         reply = rsp.ask("qRcmd," + b"exits".hex())
         while reply.startswith("O") and reply != "OK":
             text += bytes.fromhex(reply[1:]).decode()
             reply = rsp.receive().decode()
         text = text or bytes.fromhex(reply).decode()
-        return {name: int(count)
-                for name, count in re.findall(r"^(\S.*?)\s+(\d+)$", text, re.MULTILINE)}
+        counts = Counter()
+        for name, count in re.findall(r"^(\S.*?) {2,}(\d+)$", text, re.MULTILINE):
+            counts[name] += int(count)
+        return dict(counts)
 
     def steps(self, _args):
         """Exits of single steps and of break-ins: counts, whatever the emulator's speed is."""
@@ -351,7 +367,7 @@ class Bench:
 
 
 SECTIONS = {"size": Bench.size, "exits": Bench.exits, "firmware-exits": Bench.firmware_exits,
-            "steps": Bench.steps, "boot": Bench.boot_time,
+            "smp": Bench.smp, "steps": Bench.steps, "boot": Bench.boot_time,
             "firmware-boot": Bench.firmware_boot_time, "latency": Bench.latency,
             "wire": Bench.wire}
 
@@ -365,7 +381,8 @@ def _machines():
     if os.environ.get("MACHINES"):
         return selected()
     return [machine for machine in MACHINES
-            if machine.primary and machine.default != "none" or _only_firmware(machine)]
+            if machine.primary and machine.default not in ("none", "smoke")
+            or _only_firmware(machine)]
 
 
 def _only_firmware(machine):

@@ -53,3 +53,16 @@ FIRMWARE = {
 def of_firmware_exit(vendor, firmware, kind):
     """The same for a boot by a firmware ("bios", "uefi") and its boot loader."""
     return FIRMWARE[firmware].get(kind) or of_exit(vendor, kind)
+
+
+# What becomes of a boot of several CPUs.
+SMP = {
+    "apic writes": (2000, "how the start of other CPUs is seen without exits for it"),
+    "stage 2": (2000, TABLE + "the local APICs' page, and the I/O APIC's"),
+}
+
+
+def of_smp_exit(vendor, kind, cpus):
+    """The same for a boot with several CPUs, all CPUs' together."""
+    most, why = SMP.get(kind) or of_exit(vendor, kind)
+    return most * cpus, why

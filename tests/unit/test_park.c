@@ -127,6 +127,15 @@ void model_pause(void)
         yield(SPINNING);
 }
 
+/* The time-stamp counter: as many ticks as it was asked. */
+static uint64_t ticks;
+
+uint64_t model_read_register(const char *name)
+{
+    assert_string_equal(name, "tsc");
+    return ++ticks;
+}
+
 /* The machine below park.c. */
 bool model_rdmsr(uint32_t msr, uint64_t *value)
 {
@@ -423,6 +432,28 @@ static void test_two(void **state)
     EXPLORE(3, program_hold, program_claim);
 }
 
+/* How long the gathering took: of the last time, and the longest. */
+static void test_skew(void **state)
+{
+    struct park_skew skew;
+
+    (void)state;
+    park_skew_reset();
+    EXPLORE(0, program_hold, program_guest);
+    skew = park_skew();
+    assert_int_equal(skew.last, 1); /* between two looks */
+    assert_int_equal(skew.max, 1);
+    park_skew_reset();
+    skew = park_skew();
+    assert_int_equal(skew.last + skew.max, 0);
+    /* Alone there is nobody to wait for. */
+    assert_true(park_claim(vcpu_get(0)));
+    park_gather(vcpu_get(0));
+    park_release(vcpu_get(0));
+    skew = park_skew();
+    assert_int_equal(skew.max, 0);
+}
+
 /* BP-7: three. */
 static void test_three(void **state)
 {
@@ -455,9 +486,8 @@ static void test_guests_nmi(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),
-        cmocka_unit_test(test_three),
-        cmocka_unit_test(test_waiting_for_startup),
+        cmocka_unit_test(test_two),        cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_three),      cmocka_unit_test(test_waiting_for_startup),
         cmocka_unit_test(test_guests_nmi),
     };
 
