@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 
+from harness import build
+
 pytestmark = [pytest.mark.needs("gdbvisor", "smp")]
 
 
@@ -104,6 +106,10 @@ def test_all_stop_and_go(guest):
         gdb.run(f"thread {n}")
         assert gdb.value("$rdi") == n - 1
     assert _all_run(gdb, vm)
+    skew = re.search(r"all stood (\d+) us after .* at most (\d+) us", gdb.monitor("exits"))
+    assert 0 <= int(skew[1]) <= int(skew[2]) and int(skew[2]) > 0
+    gdb.monitor("exits reset")
+    assert "at most 0 us" in gdb.monitor("exits")
 
 
 def test_stop_ap(guest):
@@ -206,18 +212,71 @@ def test_nmis_are_neither_lost_nor_invented(guest):
     assert nmis == [0, asked] + [0] * (vm.machine.smp - 2)
 
 
-def test_restart_of_a_running_cpu(guest):
-    """INIT and start-up to a CPU that runs: it begins anew, as often as it is asked to."""
+@pytest.mark.parametrize("word, cpus", [("asked_restart", 1), ("asked_restart_all", None)])
+def test_restart_of_running_cpus(guest, word, cpus):
+    """INIT and start-up to one CPU that runs, and to all but the sender: they begin anew, as often as
+    they are asked to, while gdb stops and lets go."""
     vm = guest("stop=none")
     gdb = vm.gdb()
-    gdb.write(vm.guest["asked_restart"], (5).to_bytes(4, "little"))
+    gdb.write(vm.guest[word], (5).to_bytes(4, "little"))
     for _ in range(50):
         gdb.cont()
         time.sleep(0.2)
         gdb.interrupt()
-        if not gdb.read_int(vm.guest["asked_restart"], 4):
+        if not gdb.read_int(vm.guest[word], 4):
             break
-    assert gdb.read_int(vm.guest["started"], 4) == vm.machine.smp - 1 + 5
+    others = vm.machine.smp - 1
+    assert gdb.read_int(vm.guest["started"], 4) == others + 5 * (cpus or others)
+    assert _all_run(gdb, vm)
+
+
+def test_haxm_4_hardware_breakpoint_on_every_cpu(guest):
+    """HAXM-4, WHPX-3: a debug register is every CPU's before gdb has its OK: none gets past it once
+    more; each is told of in its turn. When it is gone no CPU stops any more."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    before = _counts(gdb, vm)
+    gdb.run(f"hbreak *{vm.guest['work']:#x}")
+    seen = []
+    while set(seen) != set(range(1, vm.machine.smp + 1)):
+        stop = gdb.go()
+        assert stop.reason == "breakpoint-hit" and stop.pc == vm.guest["work"]
+        seen.append(_thread(stop))
+        assert len(seen) < 60
+        for n, count in enumerate(_counts(gdb, vm)):
+            # Once from inside the function, and once for each stop that it went on from.
+            assert count - before[n] <= 1 + seen.count(n + 1)
+    gdb.run("delete")
+    assert _all_run(gdb, vm)
+
+
+def test_dr_8_watch_what_one_cpu_writes(guest):
+    """DR-8, HAXM-4: a watchpoint that gdb sets while another CPU is the current one is hit by the CPU
+    that writes there, and told of as that one's."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    for n in range(vm.machine.smp):
+        gdb.run(f"watch *(unsigned long *){vm.guest['counts'] + 8 * n:#x}")
+        for _ in range(2):
+            stop = gdb.go()
+            assert stop.reason == "watchpoint-trigger" and _thread(stop) == n + 1
+        gdb.run("delete")
+
+
+def test_bp_15_a_new_gdb(guest):
+    """BP-15, BP-25: gdbs that come and go leave the CPUs as they are: each is there with its
+    own registers, and what one gdb held runs again when it has gone."""
+    vm = guest("stop=none")
+    for end in ("detach", "crash", "detach"):
+        gdb = vm.gdb()
+        assert sorted(_threads(gdb)) == list(range(1, vm.machine.smp + 1))
+        for n in range(1, vm.machine.smp + 1):
+            gdb.run(f"thread {n}")
+            assert gdb.value("$rdi") == n - 1
+        gdb.run("set scheduler-locking on")
+        gdb.stepi()
+        getattr(gdb, end)()
+    gdb = vm.gdb()
     assert _all_run(gdb, vm)
 
 
@@ -263,6 +322,33 @@ def test_linux_break_in_on_all_cpus(kernel):
     console = vm.wait_console("INIT: reached", 200)
     assert f"smp: Brought up 1 node, {vm.machine.smp} CPUs" in console
     assert "unknown reason" not in console
+
+
+def _nmis(console):
+    """The NMI line of /proc/interrupts: each CPU's count."""
+    return [int(n) for n in re.search(r"^ *NMI:((?: +\d+)+)", console, re.M)[1].split()]
+
+
+@pytest.mark.linux
+@pytest.mark.needs("ends")
+def test_linux_nmis_as_bare(kernel, start, linux, machine):
+    """The kernel counts the NMIs that it counts on the bare machine, on every CPU, whatever gdb did."""
+    vm = kernel("stop=none", "hv.times")
+    gdb = vm.gdb()
+    for _ in range(10):
+        gdb.cont()
+        time.sleep(0.3)
+        assert gdb.interrupt().signal == "SIGINT"
+    gdb.detach()
+    vm.wait_exit(240)
+    vmlinuz, initrd, _ = linux
+    image = build.iso("set timeout=0\nlinux /vmlinuz console=ttyS0 panic=-1 nokaslr hv.times\n"
+                      "initrd /initrd.img\nboot\n", {"vmlinuz": vmlinuz, "initrd.img": initrd})
+    bare = start(["-cdrom", image], memory=512, cpus=machine.smp)
+    bare.wait_exit(240)
+    nmis = _nmis(vm.console())
+    assert len(nmis) == machine.smp
+    assert nmis == _nmis(bare.console())
 
 
 # ---- stress --------------------------------------------------------------------------------------

@@ -90,6 +90,20 @@ static void model_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exi
     v->exits[exit->kind]++;
 }
 
+static void model_reset(struct vcpu *v)
+{
+    v->changed = REGS_ALL;
+}
+
+/* Nobody is there to wake it. */
+static bool model_wait(struct vcpu *v)
+{
+    if (model_script_end)
+        model_script_end();
+    fail("a CPU waits:", v->number);
+    return false;
+}
+
 static void model_fetch(struct vcpu *v, unsigned groups)
 {
     copy_groups(&v->regs, &model_processor, groups);
@@ -123,6 +137,8 @@ static const struct hv_backend model_backend = {
     .step = core_step_by_trap,
     .fetch = model_fetch,
     .take_nmi = model_take_nmi,
+    .reset = model_reset,
+    .wait = model_wait,
     .flush = model_flush,
     .remap = model_remap,
     .dump = model_dump,

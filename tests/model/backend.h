@@ -40,7 +40,8 @@ extern bool model_shadow_after;
 /* The processor's registers: what a fetch gives and a commit fills. gpr, rip, rflags: at entry. */
 extern struct hv_regs model_processor;
 
-/* Called where the script ends; must not return. NULL: the program ends with a message. */
+/* Called where the script ends, and where a CPU waits; must not return. NULL: the program ends with
+ * a message. */
 extern void (*model_script_end)(void);
 
 /*

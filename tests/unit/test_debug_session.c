@@ -2,6 +2,9 @@
  * debug/session.c and debug/target.c: a whole session with a gdb that is a list of packets, on a
  * guest that is a script.
  */
+#include "arch/x86/apic.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/registers.h"
 #include "core/ipi.h"
 #include "tests/unit/fake_session.h"
 
@@ -97,7 +100,7 @@ static void test_haxm19_continue_from(void **state)
     assert_int_equal(v->regs.rflags & RFLAGS_TF, 0);
 }
 
-/* WHPX-20, WHPX-21: a break-in during that step leaves the breakpoint planted. */
+/* WHPX-20, WHPX-21, WHPX-23: a break-in during that step leaves the breakpoint planted. */
 static void test_whpx21_break_in_meanwhile(void **state)
 {
     GUEST(FREE(loop_to_pc, HV_EXIT_BREAKPOINT), {RUN_STEP, NULL, {.kind = HV_EXIT_NMI}}, STEPS(nop),
@@ -302,6 +305,74 @@ static void test_entry_later(void **state)
     assert_int_equal(count_sent("$T05"), 1);
 }
 
+/* What an INIT needs besides: a local APIC. */
+bool model_rdmsr(uint32_t msr, uint64_t *value)
+{
+    assert_int_equal(msr, MSR_APIC_BASE);
+    *value = 0xfee00000 | APIC_BASE_ENABLE;
+    return true;
+}
+
+uint32_t model_mmio_read(hpa_t address, unsigned size)
+{
+    assert_int_equal(address & ~0xfffULL, 0xfee00000);
+    assert_int_equal(size, 4);
+    return 0;
+}
+
+void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
+{
+    (void)value;
+    model_mmio_read(address, size);
+}
+
+/*
+ * WHPX-21, WHPX-23: an INIT in the middle of the step over a breakpoint. The breakpoint is planted
+ * again, others may hold, and the CPU is told to wait only then.
+ */
+static void test_whpx23_init_meanwhile(void **state)
+{
+    GUEST(FREE(loop_to_pc, HV_EXIT_BREAKPOINT), ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_INIT));
+    GDB("qSupported:swbreak+ Z0,1000,1 c", "c");
+    uint8_t vector;
+
+    (void)state;
+    v->regs.rip = PC + 16;
+    SESSION();
+    assert_int_equal(*model_memory(PC), 0xcc);
+    assert_true(park_claim(v));
+    assert_true(ipi_waits(0));
+    assert_int_equal(v->regs.rip, 0xfff0);
+    assert_int_equal(count_sent("$T05"), 1);
+    ipi_note_startup(v, 0);
+    assert_int_equal(ipi_take(v, &vector), AP_START);
+}
+
+/* HAXM-4, HAXM-6, WHPX-3: what gdb sets is every CPU's, to be loaded at its next entry. */
+static void test_haxm4_every_cpu(void **state)
+{
+    enum { CPUS = 3 };
+
+    (void)state;
+    vcpu_set_count(CPUS);
+    for (unsigned i = 0; i < CPUS; i++)
+        vcpu_get(i)->dr_dirty = false;
+    assert_int_equal(watch_insert(GDB_BREAK_HARD, 0x5000, 1), HV_OK);
+    debug_update_traps();
+    for (unsigned i = 0; i < CPUS; i++) {
+        assert_true(vcpu_get(i)->dr_dirty);
+        assert_int_equal(vcpu_get(i)->live_dr[0], 0x5000);
+        assert_true(vcpu_get(i)->live_dr7 & 3);
+        assert_int_equal(vcpu_get(i)->traps, TRAP_DEBUG | TRAP_DR_READS);
+    }
+    debug_remove_all();
+    for (unsigned i = 0; i < CPUS; i++) {
+        assert_int_equal(vcpu_get(i)->live_dr7 & 0xff, 0);
+        assert_int_equal(vcpu_get(i)->traps, 0);
+    }
+    vcpu_set_count(1);
+}
+
 static const char *thread_info(void)
 {
     static char text[80];
@@ -333,6 +404,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user3_break_in, setup),
         cmocka_unit_test_setup(test_waiting_thread, setup),
+        cmocka_unit_test_setup(test_whpx23_init_meanwhile, setup),
+        cmocka_unit_test_setup(test_haxm4_every_cpu, setup),
         cmocka_unit_test_setup(test_late_byte, setup),
         cmocka_unit_test_setup(test_haxm21_at_once, setup),
         cmocka_unit_test_setup(test_nmi_of_the_guest, setup),

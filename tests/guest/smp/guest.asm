@@ -35,6 +35,7 @@ EXPORT send_startup
     DELAY 300000
     PRINT "smp: started "
     mov eax, [started]
+    mov [others], eax
     call print_hex
     call print_newline
     xor edi, edi
@@ -50,6 +51,8 @@ work_loop:
     jne send_nmi
     cmp dword [asked_restart], 0
     jne restart
+    cmp dword [asked_restart_all], 0
+    jne restart_all
     cmp dword [asked_int3], 0
     je work_loop
     dec dword [asked_int3]
@@ -87,6 +90,20 @@ restart:
     cmp esi, [started]
     je .wait
     dec dword [asked_restart]
+    jmp work_loop
+
+; The same with all others at once, and one start-up for each, as a kernel that another one starts.
+restart_all:
+    mov esi, [started]
+    add esi, [others]
+    mov dword [rbx + ICR_LOW], 0xc4500
+    DELAY 1000
+    mov dword [rbx + ICR_LOW], 0xc4600 | TRAMPOLINE >> 12
+.wait:
+    pause
+    cmp [started], esi
+    jb .wait
+    dec dword [asked_restart_all]
     jmp work_loop
 
 h_nmi:
@@ -150,6 +167,10 @@ EXPORT started
 EXPORT asked_nmis
     resd 1
 EXPORT asked_restart
+    resd 1
+EXPORT asked_restart_all
+    resd 1
+others:
     resd 1
 EXPORT asked_int3
     resd 1
