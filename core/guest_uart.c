@@ -133,10 +133,10 @@ static uint8_t read_modem(struct guest_uart *u)
 uint8_t guest_uart_read(struct guest_uart *u, unsigned reg)
 {
     bool latch = u->lcr & LCR_LATCH;
-    bool looked = u->looked;
 
-    u->looked = reg == LSR;
-    u->pause |= looked && u->looked; /* it waits, or looks for input */
+    if (reg == LSR && u->looks < GUEST_UART_LOOKS)
+        u->looks++;
+    u->pause |= u->looks == GUEST_UART_LOOKS;
     switch (reg) {
     case DATA:
         return latch ? (uint8_t)u->divisor : take(u);
@@ -160,6 +160,7 @@ uint8_t guest_uart_read(struct guest_uart *u, unsigned reg)
 static int write_data(struct guest_uart *u, uint8_t value)
 {
     u->tx_event = true;
+    u->looks = 0;
     if (!(u->mcr & MCR_LOOP))
         return value;
     store(u, value);
@@ -197,7 +198,6 @@ int guest_uart_write(struct guest_uart *u, unsigned reg, uint8_t value)
 {
     bool latch = u->lcr & LCR_LATCH;
 
-    u->looked = false;
     switch (reg) {
     case DATA:
         if (!latch)

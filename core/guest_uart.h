@@ -13,6 +13,9 @@
 
 enum { GUEST_UART_PORTS = 8, GUEST_UART_FIFO = 16, GUEST_UART_NOTHING = -1 };
 
+/* So many looks at the line status with nothing sent: the guest waits, or looks for input. */
+enum { GUEST_UART_LOOKS = 4 };
+
 struct guest_uart {
     uint8_t ier, fcr, lcr, mcr, scr;
     uint8_t msr_changes; /* the low half of MSR */
@@ -22,7 +25,7 @@ struct guest_uart {
     bool overrun;  /* only in loopback, where nobody asks for room */
     bool tx_event; /* the transmitter got empty, and the guest was not told yet */
     bool tx_held;  /* the caller's: the transmitter shows no room */
-    bool looked;   /* the last access read the line status */
+    uint8_t looks; /* at the line status, since the last byte was sent; up to GUEST_UART_LOOKS */
     bool pause;    /* the guest has no more to send just now; the caller clears it */
 };
 

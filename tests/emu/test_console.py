@@ -1,10 +1,11 @@
 """One cable: the guest's serial console on the debug UART."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from harness import gdbmi
+from harness import build, gdbmi, paths
 
 pytestmark = [pytest.mark.needs("gdbvisor")]
 
@@ -24,10 +25,19 @@ def kernel(boot, linux):
     return run
 
 
-def _wait_line(vm, text, timeout=180):
-    """Waits for text in the clear on gdb's UART; all of it."""
-    return vm._wait(f"{text!r} on gdb's line",
-                    lambda: vm.gdb_line() if text in vm.gdb_line() else None, timeout)
+def _wait_line(vm, text, timeout=180, person=None):
+    """Waits for text in the clear on gdb's UART; all of it. person: who types there, and reads, for a
+    line that nobody reads stands still."""
+    def found():
+        try:
+            while person and person.link.recv(65536):
+                pass
+        except BlockingIOError:
+            pass
+        return vm.gdb_line() if text in vm.gdb_line() else None
+    if person:
+        person.link.setblocking(False)
+    return vm._wait(f"{text!r} on gdb's line", found, timeout)
 
 
 def _check_lines(text):
@@ -55,7 +65,7 @@ def _shown(vm, gdb, text, timeout=60):
     """Waits for text of the guest's console in gdb; all of it. gdb must be running the guest."""
     def console():
         gdb.still_running(0.2)
-        lines = (vm.workdir / "gdb-0.log").read_text(encoding="utf-8").splitlines()
+        lines = Path(gdb._log.name).read_text(encoding="utf-8").splitlines()
         said = "".join(gdbmi._c_string(line, 1)[0] for line in lines if line.startswith('@"'))
         return said if text in said else None
     return vm._wait(f"{text!r} in gdb", console, timeout)
@@ -83,9 +93,9 @@ def test_user_7_linux_in_gdb(kernel):
     gdb.close()
     person = vm.rsp()
     person.send(b"in $ the + clear\r")
-    _wait_line(vm, "INIT: heard in $ the + clear\r\n", 60)
+    _wait_line(vm, "INIT: heard in $ the + clear\r\n", 60, person)
     person.send(b"interrupts\r")
-    count = re.search(r"4: +(\d+) .*ttyS0", _wait_line(vm, "ttyS0\r\n", 60))
+    count = re.search(r"4: +(\d+) .*ttyS0", _wait_line(vm, "ttyS0\r\n", 60, person))
     assert int(count[1]) > 20
     person.close()
     again = vm.gdb()
@@ -95,7 +105,7 @@ def test_user_7_linux_in_gdb(kernel):
     again.still_running(1)
     again.interrupt()
     assert re.search(r"\[ *\d+\.\d{3}\] INIT: heard stamped",
-                     (vm.workdir / "gdb-2.log").read_text(encoding="utf-8"))
+                     Path(again._log.name).read_text(encoding="utf-8"))
 
 
 @pytest.mark.linux
@@ -126,3 +136,38 @@ def test_user_7_debug_port(boot):
     assert "hello64: ok" in vm.said()  # it went to the port, too
     gdb.interrupt()
     gdb.monitor("console debug off")
+
+
+@pytest.mark.needs("bios")
+def test_user_7_boot_loader(boot_disk):
+    """USER-7: a boot loader that polls its UART, in the clear: its prompt, and the answer to it."""
+    lines = ["serial --unit=1 --speed=115200", "terminal_input serial", "terminal_output serial",
+             "echo -n 'grub: what? '", "read answer", "echo grub: heard $answer", "sleep 100"]
+    vm = boot_disk(build.iso("\n".join([*lines, ""]), {}), "console=com1,guest guest=disk:0 stop=none")
+    _wait_line(vm, "grub: what? ", 60)
+    person = vm.rsp()
+    person.send(b"a + b $ c\r")
+    _wait_line(vm, "grub: heard a + b $ c", 60, person)
+    person.close()
+    gdb = vm.gdb()
+    assert gdb.value("$cr0") is not None
+    assert "0 dropped" in gdb.monitor("console")
+
+
+@pytest.mark.firmware("uefi", emulator="qemu")
+def test_user_7_uefi_shell(start, machine):
+    """USER-7: the firmware's own console, which its driver had before gdbvisor came: in the clear, then
+    in gdb."""
+    config = b"gdb=com1 console=com2,guest guest=next stop=none\n"
+    vm = start(build.efi_media(machine, {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION,
+                                         "EFI/BOOT/gdbvisor.cfg": config}), gdb_uart="com1")
+    vm.wait_console("guest: running")
+    _wait_line(vm, "Shell>", 120)
+    person = vm.rsp()
+    person.send(b"set said in-the-clear\recho *%said%*\r")
+    _wait_line(vm, "*in-the-clear*", 60, person)
+    person.close()
+    gdb = vm.gdb()
+    gdb.monitor(r"type echo $%said%$\r")
+    gdb.cont()
+    _shown(vm, gdb, "$in-the-clear$", 60)
