@@ -381,8 +381,8 @@ void exec_views_resume(struct vcpu *v)
 {
     struct x86_translation t;
 
-    if (v->event.type == HV_EVENT_NONE && guest_translate(v, vcpu_linear_rip(v), &t) &&
-        is_guarded(page_of(t.gpa)) && !is_at(t.gpa))
+    if (count && views[v->number].kind == VIEW_NONE && v->event.type == HV_EVENT_NONE &&
+        guest_translate(v, vcpu_linear_rip(v), &t) && is_guarded(page_of(t.gpa)) && !is_at(t.gpa))
         enter(v, page_of(t.gpa));
 }
 

@@ -59,7 +59,7 @@ bool exec_views_debug(struct vcpu *v, struct hv_exit *exit);
 /* Before v runs free: the view is up to date, or left. */
 void exec_views_prepare(struct vcpu *v);
 
-/* After a step: the view of the page where v is now, without the fault. */
+/* Before v runs on from a stop or a step: the view of the page where it is, without the fault. */
 void exec_views_resume(struct vcpu *v);
 
 /* v has no view of its own any more: before it stands. */

@@ -5,6 +5,7 @@
 #include "core/handle.h"
 #include "core/mediate.h"
 #include "core/step.h"
+#include "core/watch_pages.h"
 
 void core_forward_nmi(struct vcpu *v)
 {
@@ -40,7 +41,7 @@ static bool step_over(struct vcpu *v, struct hv_exit *exit)
     if (exit->kind != HV_EXIT_STEP)
         return true;
     exit->kind = HV_EXIT_DEBUG; /* it may have hit a watchpoint besides */
-    return exit->debug.dr6 != 0;
+    return exit->debug.dr6 != 0 || v->watch_hits;
 }
 
 /* True when the fault comes up. */
@@ -58,7 +59,8 @@ static bool handle_fault(struct vcpu *v, struct hv_exit *exit)
         exec_views_resume(v);
         return false;
     case EXEC_NOT_OURS:
-        if (!mediate_begin(v, exit->stage2.address, exit->stage2.write))
+        if (!watch_pages_open(v, exit) &&
+            !mediate_begin(v, exit->stage2.address, exit->stage2.write))
             return true;
         break;
     }
@@ -69,6 +71,7 @@ void core_run(struct vcpu *v, struct hv_exit *exit)
 {
     enum hv_run_mode mode = RUN_FREE;
 
+    exec_views_resume(v);
     for (;;) {
         while (offer_nmi(v)) {
             if (step_over(v, exit))

@@ -6,6 +6,7 @@
 #include "core/handle.h"
 #include "core/insn_bytes.h"
 #include "core/mediate.h"
+#include "core/watch_pages.h"
 
 /* Delivers v->event and stops in front of the handler's first instruction. */
 static void deliver_once(struct vcpu *v, struct hv_exit *exit)
@@ -24,6 +25,7 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
         return false;
     case CORE_RAISED: /* the next round delivers it; what was begun to write does not count */
         mediate_end(v, false);
+        watch_pages_finish_step(v, false);
         return false;
     case CORE_DONE:
         *exit = (struct hv_exit){.kind = HV_EXIT_STEP};
@@ -38,7 +40,7 @@ static bool is_over(struct vcpu *v, struct hv_exit *exit)
         v->passing = true;
         return false;
     case CORE_STAGE2:
-        return !exec_views_open(v, exit) &&
+        return !exec_views_open(v, exit) && !watch_pages_open(v, exit) &&
                !mediate_begin(v, exit->stage2.address, exit->stage2.write);
     case CORE_UP:
         return true;
@@ -77,6 +79,7 @@ static void step(struct vcpu *v, bool interruptible, struct hv_exit *exit)
     } while (!is_over(v, exit));
     v->passing = passing;
     mediate_end(v, exit->kind == HV_EXIT_STEP);
+    watch_pages_finish_step(v, exit->kind == HV_EXIT_STEP);
     exec_views_finish_step(v);
 }
 

@@ -153,6 +153,8 @@ struct vcpu {
 
     unsigned traps;      /* enum hv_trap, as debug wants them */
     unsigned core_traps; /* and as core does */
+    uint32_t watch_hits; /* of core/watch_pages.h: what the last step touched, for debug to take */
+
     uint32_t exceptions; /* bit n: exception n, as debug wants to see them; off while passing */
     bool passing;        /* debug has seen the instruction at RIP: it is carried out */
 

@@ -9,6 +9,7 @@
 #include "debug/state.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
+#include "debug/watch_ranges.h"
 #include "hv/compiler.h"
 
 /* Not carried out yet, unless the user was told of it. */
@@ -27,12 +28,14 @@ static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug
     uint64_t guests = debug_regs_guest_hits(v, exit->debug.dr6);
     bool waited = debug_regs_spare_hits(v, exit->debug.dr6);
 
-    if (guests || (!hits && !waited)) {
+    event->ranges = v->watch_hits;
+    v->watch_hits = 0;
+    if (guests || (!hits && !waited && !event->ranges)) {
         debug_regs_raise(v, guests);
         if (judge_caught(v, exit, event)) /* a trap cannot be had again: it waits in v->event */
             return true;
     }
-    event->kind = hits ? EVENT_WATCH : waited ? EVENT_BREAKPOINT : EVENT_NONE;
+    event->kind = hits || event->ranges ? EVENT_WATCH : waited ? EVENT_BREAKPOINT : EVENT_NONE;
     event->hits = hits;
     for (unsigned i = 0; i < DEBUG_SLOTS; i++)
         event->watched[i] = debug_regs_user(i)->address;
@@ -41,7 +44,7 @@ static bool judge_debug(struct vcpu *v, const struct hv_exit *exit, struct debug
 
 static bool judge_step(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
 {
-    if (exit->debug.dr6)
+    if (exit->debug.dr6 || v->watch_hits)
         judge_debug(v, exit, event);
     event->kind = EVENT_STEP;
     return true;
@@ -147,6 +150,7 @@ static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool 
                           struct gdb_stop *stop)
 {
     unsigned hits = old ? still_set(event) : event->hits;
+    uint32_t ranges = watch_ranges_still_set(event->ranges);
 
     *stop = (struct gdb_stop){.signal = GDB_SIGTRAP, .thread = debug_thread(v)};
     switch (event->kind) {
@@ -163,7 +167,9 @@ static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool 
         hits = watch_filter(v, hits);
         if (hits)
             *stop = watch_stop(hits, debug_thread(v));
-        return hits || (event->kind == EVENT_STEP && !old);
+        else if (ranges)
+            *stop = watch_ranges_stop(ranges, debug_thread(v));
+        return hits || ranges || (event->kind == EVENT_STEP && !old);
     case EVENT_CATCH:
     case EVENT_PHASE:
         /* In a step gdb would take SIGTRAP for the step's end, and go on if it wants more. */

@@ -27,6 +27,7 @@ struct debug_event {
     bool interrupted;
     uint64_t asked;
     unsigned hits;    /* EVENT_WATCH, and EVENT_STEP when it hit something besides */
+    uint32_t ranges;  /* the same for watch_ranges.h */
     uint64_t heard;   /* how many stops the user had heard of when this came */
     gva_t watched[4]; /* EVENT_WATCH: the addresses of the hits */
     enum hv_exit_kind exit;

@@ -155,7 +155,7 @@ static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
         core_run(v, exit);
     }
     if (!stepping && exit->kind == HV_EXIT_STEP)
-        exit->kind = exit->debug.dr6 ? HV_EXIT_DEBUG : HV_EXIT_NONE;
+        exit->kind = exit->debug.dr6 || v->watch_hits ? HV_EXIT_DEBUG : HV_EXIT_NONE;
     if (leaving && exit->kind == HV_EXIT_NMI && vcpu_linear_rip(v) == rip)
         v->regs.rflags = (v->regs.rflags & ~RFLAGS_RF) | own_rf; /* ours does not show */
     return true;

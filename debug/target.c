@@ -13,6 +13,7 @@
 #include "debug/steps.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
+#include "debug/watch_ranges.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
 
@@ -113,6 +114,8 @@ static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint
         status = breakpoints_insert(v ? v : vcpu_get(0), address);
     } else {
         status = watch_insert(type, address, size);
+        if (type != GDB_BREAK_HARD && status != HV_OK)
+            status = watch_ranges_insert(v ? v : vcpu_get(0), type, address, size);
     }
     debug_update_traps();
     return status;
@@ -128,6 +131,8 @@ static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint
         status = breakpoints_remove(v ? v : vcpu_get(0), address);
     else
         status = watch_remove(type, address, size);
+    if (type != GDB_BREAK_SOFT)
+        watch_ranges_remove(type, address, size);
     conditions_set(type, address, &none);
     debug_update_traps();
     return status;
@@ -138,6 +143,7 @@ void debug_remove_all(void)
     conditions_forget_all();
     breakpoints_remove_all();
     watch_remove_all();
+    watch_ranges_remove_all();
     catch_remove_all();
     guest_console_tap_codes(false);
     guest_console_tap_debug(false);

@@ -83,12 +83,12 @@ bool packet_write_memory(struct gdbstub *stub, struct gdb_args *args)
     return write_memory(stub, address, args->p, length);
 }
 
-/* An x86 breakpoint has kind 1; a watchpoint's kind is its size. */
+/* An x86 breakpoint has kind 1; a watchpoint's kind is its size, of which the target judges. */
 static bool is_kind(enum gdb_break_type type, uint64_t kind)
 {
     if (type == GDB_BREAK_SOFT || type == GDB_BREAK_HARD)
         return kind == 1;
-    return kind == 1 || kind == 2 || kind == 4 || kind == 8;
+    return kind != 0;
 }
 
 /* What Z and z begin with: `TYPE,ADDRESS,KIND`. */

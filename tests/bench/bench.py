@@ -256,6 +256,7 @@ class Bench:
         finally:
             vm.stop()
         self._conditions()
+        self._breakpoints()
         self.table.add("single step: exits, each", (counts[1] - counts[0]) / 100, "", 2,
                        "one trap, and one NMI at the most")
         self.table.add("resume and break-in: exits, each", (counts[3] - counts[2]) / 10, "", 4,
@@ -286,6 +287,38 @@ class Bench:
         self.table.add(f"false condition: bytes for {tries} and the stop", received, "bytes", 100)
         if self.machine.emulator not in NO_TIMES:
             self.table.add("false condition: in a second", tries / seconds, "/s")
+
+    def _breakpoints(self):
+        """What software breakpoints cost that are not hit: exits in each round of a guest that comes
+        to a page once."""
+        rounds, target, unused = 20, 0x602000, 0x602D01
+        vm = self.tiny("unpack")
+        try:
+            rsp = vm.rsp()
+            rsp.ask("qSupported:swbreak+")
+            rsp.ask(f"Z1,{vm.guest['came_back']:x},1")
+            rsp.ask("vCont;c", 60)
+
+            def cost():
+                before = self._exits(rsp)["total"]
+                for _ in range(rounds):
+                    rsp.ask("vCont;c", 60)
+                return (self._exits(rsp)["total"] - before) / rounds
+
+            free = cost()
+            for number in range(1000):
+                rsp.ask(f"Z0,{vm.guest['quiet'] + number * 1048:x},1")
+            many = cost()
+            rsp.ask(f"Z0,{unused:x},1")
+            visited = cost()
+        finally:
+            vm.stop()
+        assert unused - target < 4096
+        self.table.add("1000 breakpoints elsewhere: exits, a round", many - free, "", 0.5,
+                       "code that does not come to their pages pays nothing")
+        self.table.add("a breakpoint in a page: exits, a visit", visited - many, "",
+                       2.5 if self.machine.vendor == "svm" else None,
+                       "one to enter its view, one to leave it")
 
     def _boot_seconds(self, vm):
         """CPU time of QEMU: from power-on to power-off, and from the kernel's first line on."""

@@ -147,7 +147,7 @@ MALFORMED = [
     "M100000,2:zzzz", "X", "X100000,4:ab", "X100000,4", "p", "pzz", "P", "P0", "P0=",
     "P0=zz", "P0=00", "G", "G00", "Gzz", "g0", "H", "Hg", "Hgzz",
     "Hg99", "Hx1", "T", "Tzz", "T99", "Z", "Z0", "Z0,", "Z0,zz,1", "Z0,100000", "Z0,100000,",
-    "Z0,100000,zz", "Z9,100000,1", "Z1,100000,2", "Z2,100000,0", "Z2,100000,3", "Z2,100000,10",
+    "Z0,100000,zz", "Z9,100000,1", "Z1,100000,2", "Z2,100000,0", "Z2,fee00000,3", "Z2,ffffffffffffff00,1000",
     "z", "z0", "z0,100000", "z9,100000,1", "vCont", "vCont;", "vCont;x", "vCont;s:99",
     "vCont;c:zz", "vCont;C", "vCont;S", "vCont;S5", "vCont?x", "vRun", "vAttach;1", "vFlashDone",
     "qRcmd", "qRcmd,6", "qRcmd,zz", "qXfer", "qXfer:features:read:target.xml",

@@ -52,6 +52,52 @@ def test_gen_6_four_watchpoints_at_once(bp):
     assert [vm.guest.name_of(gdb.go().pc) for _ in wanted] == wanted
 
 
+def test_more_watchpoints_than_registers(bp):
+    """Six watchpoints: what does not fit in debug registers is watched by stage 2."""
+    vm, gdb = bp
+    for size, kind in ((1, "char"), (2, "short"), (4, "int"), (8, "long")):
+        gdb.run(f"watch *({kind} *)&v{size}")
+    gdb.run("watch *(long *)&int3_count")
+    gdb.run("watch *(long *)&rounds")
+    places = []
+    while places.count("w8_written") < 3:
+        stop = gdb.go(60)
+        assert stop.reason == "watchpoint-trigger"
+        places.append(vm.guest.name_of(stop.pc))
+    seen = [p for p in places if p.startswith("w")]
+    assert seen == ["w1_written"] + ["w2_written", "w4_written", "w8_written"] * 3
+    assert len(places) - len(seen) == 3 + 2 * 2  # rounds, and two INT3s in each
+
+
+def test_watch_of_any_length(bp):
+    """One watchpoint of 32 bytes: each write into it stops behind the instruction."""
+    vm, gdb = bp
+    gdb.run("watch *(char (*)[32])&v1")
+    wanted = ["w1_written", "w2_written", "w4_written", "w8_written",
+              "w2_written", "w4_written", "w8_written"]
+    for name in wanted:
+        stop = gdb.go(60)
+        assert (stop.reason, vm.guest.name_of(stop.pc)) == ("watchpoint-trigger", name)
+    gdb.run("delete")
+    gdb.cont()
+    vm.wait_said("bp: ok")
+
+
+def test_watch_unaligned(bp):
+    """Two bytes at an odd address, of which an access of four touches the first: reads and writes
+    are told apart, their neighbours do not stop."""
+    vm, gdb = bp
+    gdb.run("awatch *(short *)((char *)&v4 + 3)")
+    for name in ("w4_written", "w4_read", "w4_written"):
+        stop = gdb.go(60)
+        assert (stop.reason, vm.guest.name_of(stop.pc)) == ("access-watchpoint-trigger", name)
+    gdb.run("delete")
+    gdb.run("rwatch *(short *)((char *)&v8 + 1)")
+    for _ in range(2):
+        stop = gdb.go(60)
+        assert (stop.reason, vm.guest.name_of(stop.pc)) == ("read-watchpoint-trigger", "w8_read")
+
+
 def test_watchpoint_removed(bp):
     """A deleted watchpoint is gone from the processor."""
     vm, gdb = bp

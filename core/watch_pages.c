@@ -1,0 +1,141 @@
+#include "core/watch_pages.h"
+
+#include "core/backend.h"
+#include "core/insn_bytes.h"
+#include "core/stage2.h"
+#include "hv/compiler.h"
+
+enum { PAGE = 4096, WIDEST = 64 /* bytes of a vector register */ };
+
+static struct part {
+    bool used;
+    unsigned id, accesses;
+    gpa_t gpa;
+    uint64_t size;
+} parts[WATCH_PAGES];
+
+static struct {
+    bool opened;
+    uint32_t hits; /* of the step that is under way */
+} cpus[HV_MAX_CPUS];
+
+static gpa_t page_of(gpa_t gpa)
+{
+    return HV_ALIGN_DOWN(gpa, (gpa_t)PAGE);
+}
+
+/* What the guest can do with the page by itself. */
+static unsigned access_of(gpa_t page)
+{
+    unsigned access = STAGE2_ALL;
+
+    for (unsigned i = 0; i < WATCH_PAGES; i++) {
+        if (parts[i].used && page_of(parts[i].gpa) == page)
+            access &=
+                parts[i].accesses & WATCH_ON_READ ? STAGE2_NONE : STAGE2_READ | STAGE2_EXECUTE;
+    }
+    return access;
+}
+
+static bool is_watched(gpa_t page)
+{
+    return access_of(page) != STAGE2_ALL;
+}
+
+static enum hv_status map(gpa_t page)
+{
+    enum hv_status status = stage2_map(page, page, access_of(page));
+
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        hv_backend->flush(vcpu_get(i));
+    return status;
+}
+
+enum hv_status watch_pages_insert(unsigned id, gpa_t gpa, uint64_t size, unsigned accesses)
+{
+    gpa_t page = page_of(gpa);
+    hpa_t hpa;
+    unsigned access, i = 0;
+
+    while (i < WATCH_PAGES && parts[i].used)
+        i++;
+    if (i == WATCH_PAGES)
+        return HV_ENOSPC;
+    if (!is_watched(page) &&
+        (!stage2_lookup(page, &hpa, &access) || hpa != page || access != STAGE2_ALL))
+        return HV_ENOSPC;
+    parts[i] = (struct part){true, id, accesses, gpa, size};
+    if (map(page) == HV_OK)
+        return HV_OK;
+    parts[i].used = false;
+    return HV_ENOSPC;
+}
+
+void watch_pages_remove(unsigned id)
+{
+    for (unsigned i = 0; i < WATCH_PAGES; i++) {
+        if (!parts[i].used || parts[i].id != id)
+            continue;
+        parts[i].used = false;
+        map(page_of(parts[i].gpa));
+    }
+}
+
+/* How far an access of the instruction at RIP may reach. */
+static unsigned reach(struct vcpu *v)
+{
+    struct x86_insn insn;
+
+    if (insn_at_rip(v, &insn) != HV_OK || insn.encoding != X86_LEGACY ||
+        insn.map != X86_MAP_ONE_BYTE)
+        return WIDEST;
+    return insn.operand_size;
+}
+
+static uint32_t hits_of(struct vcpu *v, gpa_t address, unsigned access)
+{
+    unsigned length = 0;
+    uint32_t hits = 0;
+
+    for (unsigned i = 0; i < WATCH_PAGES; i++) {
+        const struct part *p = &parts[i];
+        if (!p->used || page_of(p->gpa) != page_of(address) || !(p->accesses & access) ||
+            address >= p->gpa + p->size)
+            continue;
+        if (address < p->gpa && !length)
+            length = reach(v);
+        if (address >= p->gpa || address + length > p->gpa)
+            hits |= (uint32_t)HV_BIT(p->id);
+    }
+    return hits;
+}
+
+bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit)
+{
+    gpa_t address = exit->stage2.address, page = page_of(address);
+    bool write = exit->stage2.write;
+
+    if (!is_watched(page))
+        return false;
+    if (!exit->stage2.execute)
+        cpus[v->number].hits |= hits_of(v, address, write ? WATCH_ON_WRITE : WATCH_ON_READ);
+    /* A read first: what the same instruction writes then shall fault, too. */
+    unsigned access = STAGE2_READ | STAGE2_EXECUTE | (write ? STAGE2_WRITE : 0);
+    if (stage2_open(v->number, page, page, access) != HV_OK)
+        return false;
+    cpus[v->number].opened = true;
+    hv_backend->flush(v);
+    return true;
+}
+
+void watch_pages_finish_step(struct vcpu *v, bool done)
+{
+    if (!cpus[v->number].opened)
+        return;
+    cpus[v->number].opened = false;
+    stage2_close(v->number);
+    hv_backend->flush(v);
+    if (done)
+        v->watch_hits |= cpus[v->number].hits;
+    cpus[v->number].hits = 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * Memory that is watched by stage 2: its pages cannot be written, or not be accessed at all, and an
+ * access runs under one step with the page as it is, for that CPU alone. No judgement here: which
+ * ranges it touched stands in vcpu.watch_hits afterwards.
+ */
+#ifndef CORE_WATCH_PAGES_H
+#define CORE_WATCH_PAGES_H
+
+#include "core/vcpu.h"
+#include "hv/status.h"
+
+enum { WATCH_RANGES = 16, WATCH_PAGES = 64 };
+
+enum watch_access { WATCH_ON_WRITE = 1, WATCH_ON_READ = 2 };
+
+/*
+ * Watches size bytes from gpa on, which lie in one page, as a part of range number id, for these
+ * accesses. An instruction that reads and writes at once counts as a write. All CPUs stand.
+ * HV_ENOSPC: too many parts, the page has breakpoints or is no plain memory of stage 2, or there is
+ * no table left to map it by itself.
+ */
+enum hv_status watch_pages_insert(unsigned id, gpa_t gpa, uint64_t size, unsigned accesses);
+/* All parts of it. */
+void watch_pages_remove(unsigned id);
+
+/* A stage-2 fault. True: it was of a watched page, which is open now, for a step. */
+bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit);
+/* The step is over; done: the instruction was carried out, so what it touched counts. */
+void watch_pages_finish_step(struct vcpu *v, bool done);
+
+#endif
