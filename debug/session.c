@@ -19,6 +19,7 @@
 #include "debug/registers.h"
 #include "debug/state.h"
 #include "debug/steps.h"
+#include "debug/traces.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
 #include "hv/compiler.h"
@@ -132,7 +133,7 @@ static void step_off(struct vcpu *v, gva_t address, bool alone, struct hv_exit *
 static bool run_once(struct vcpu *v, bool leaving, struct hv_exit *exit)
 {
     gva_t rip = vcpu_linear_rip(v);
-    bool stepping = cpu_of(v)->action == GDB_STEP;
+    bool stepping = cpu_of(v)->action == GDB_STEP || cpu_of(v)->trace_steps;
     bool ready =
         breakpoints_count() && v->event.type == HV_EVENT_NONE; /* to execute what is here */
     bool off = ready && leaving && breakpoints_at(v, rip);
@@ -188,7 +189,13 @@ static void leave(struct vcpu *v)
 /* Events that v itself can tell to need no telling. */
 static void settle(struct vcpu *v)
 {
-    if (is_amid_steps(v)) {
+    enum debug_event_kind kind = cpu_of(v)->event.kind;
+
+    if (traces_take(v, &cpu_of(v)->event)) {
+        note(v, EVENT_NONE);
+        if (kind == EVENT_BREAKPOINT)
+            leave(v);
+    } else if (is_amid_steps(v)) {
         note(v, EVENT_NONE);
     } else if (conditions_deny(v, &cpu_of(v)->event)) {
         note(v, EVENT_NONE);
@@ -468,6 +475,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
         run_to_entry(v, config, &stop);
     if (config->link) {
         baud_init(&debug.baud, config->link->baud());
+        traces_init();
         gdbstub_init(&debug.stub, &debug_target, put, &stop);
         if (!config->stop_at_entry)
             debug.stub.running = true;

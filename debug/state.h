@@ -27,6 +27,8 @@ struct debug_cpu {
     enum gdb_action action;
     gva_t range_start, range_end; /* GDB_STEP: steps that end in there are not told */
     struct debug_steps steps;     /* GDB_STEP: of these only the last is told */
+    uint64_t trace_steps;         /* that a tracepoint still collects */
+    unsigned trace_point;         /* which one: an index */
     struct debug_event event;     /* to be told */
     bool leaving;                 /* the user was told of a stop, and it has not moved since, */
     gva_t stopped_at;             /* from here; */

@@ -11,6 +11,7 @@
 #include "debug/registers.h"
 #include "debug/state.h"
 #include "debug/steps.h"
+#include "debug/traces.h"
 #include "debug/waiting.h"
 #include "debug/watch.h"
 #include "debug/watch_ranges.h"
@@ -112,6 +113,8 @@ static enum hv_status break_insert(enum gdb_break_type type, gva_t address, uint
     if (type == GDB_BREAK_SOFT) {
         /* The trap is on before the byte can be seen (HAXM-3): the guest is stopped until then. */
         status = breakpoints_insert(v ? v : vcpu_get(0), address);
+        if (status == HV_OK)
+            traces_share(address, true);
     } else {
         status = watch_insert(type, address, size);
         if (type != GDB_BREAK_HARD && status != HV_OK)
@@ -127,7 +130,9 @@ static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint
     struct vcpu *v = debug_vcpu(debug.stub.thread_g);
     enum hv_status status;
 
-    if (type == GDB_BREAK_SOFT)
+    if (type == GDB_BREAK_SOFT && traces_share(address, false))
+        status = HV_OK;
+    else if (type == GDB_BREAK_SOFT)
         status = breakpoints_remove(v ? v : vcpu_get(0), address);
     else
         status = watch_remove(type, address, size);
@@ -140,6 +145,7 @@ static enum hv_status break_remove(enum gdb_break_type type, gva_t address, uint
 
 void debug_remove_all(void)
 {
+    traces_forget();
     conditions_forget_all();
     breakpoints_remove_all();
     watch_remove_all();
@@ -275,6 +281,9 @@ const struct gdb_target debug_target = {
     .break_insert = break_insert,
     .break_remove = break_remove,
     .break_agent = conditions_set,
+    .trace = &debug_trace,
+    .trace_arm = traces_arm,
+    .trace_disarm = traces_disarm,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
     .resume_range = resume_range,

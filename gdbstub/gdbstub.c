@@ -31,6 +31,7 @@ static void begin_session(struct gdbstub *stub)
     stub->hwbreak = false;
     stub->stop_due = false;
     stub->file_open = false;
+    stub->frame_chosen = false;
     stub->thread_g = stub->stop.thread;
     stub->thread_c = GDB_THREAD_ANY;
     /* A breakpoint that the session before had set is none of this one's. */
@@ -241,6 +242,8 @@ static const struct {
     {"qqemu.Supported", true, packet_qemu_supported},
     {"qqemu.PhyMemMode", true, packet_memory_mode},
     {"Qqemu.PhyMemMode", true, packet_set_memory_mode},
+    {"QT", false, packet_trace_set},
+    {"qT", false, packet_trace_ask},
     {"qSymbol", true, packet_symbol},
     {"qXfer", true, packet_transfer},
     {"qqemu.sstepbits", true, packet_step_bits},

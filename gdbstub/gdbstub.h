@@ -11,6 +11,7 @@
 #define GDBSTUB_GDBSTUB_H
 
 #include "gdbstub/target.h"
+#include "gdbstub/trace_buffer.h"
 
 /*
  * What goes in one packet between '$' and '#', and what qSupported's PacketSize says (hex 4000).
@@ -61,6 +62,11 @@ struct gdbstub {
     bool file_open;
     gva_t file_start;
     uint64_t file_length;
+
+    /* Tracepoints: see trace_packets.c. */
+    bool frame_chosen; /* registers and memory are those of the frame, */
+    struct trace_frame chosen;
+    unsigned uploaded; /* tracepoints or variables, by qTfP or qTfV */
 
     char in[GDBSTUB_PACKET_SIZE + 1];
     char out[GDBSTUB_PACKET_SIZE + 1];

@@ -101,6 +101,16 @@ bool packet_checksum(struct gdbstub *stub, struct gdb_args *args);      /* qCRC 
 bool packet_search_memory(struct gdbstub *stub, struct gdb_args *args); /* qSearch */
 bool packet_file(struct gdbstub *stub, struct gdb_args *args);          /* vFile */
 
+bool packet_trace_set(struct gdbstub *stub, struct gdb_args *args); /* QT... */
+bool packet_trace_ask(struct gdbstub *stub, struct gdb_args *args); /* qT... */
+
+/* trace_queries.c: registers and memory as the chosen frame has them. */
+bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value);
+size_t trace_memory(const struct gdbstub *stub, gva_t address, void *buf, size_t size);
+
+/* reply.c: memory of the chosen frame, else of the thread that Hg chose. */
+size_t gdbstub_read(const struct gdbstub *stub, gva_t address, void *buf, size_t size);
+
 bool packet_continue(struct gdbstub *stub, struct gdb_args *args);        /* c */
 bool packet_continue_signal(struct gdbstub *stub, struct gdb_args *args); /* C */
 bool packet_step(struct gdbstub *stub, struct gdb_args *args);            /* s */

@@ -16,7 +16,7 @@ bool packet_read_memory(struct gdbstub *stub, struct gdb_args *args)
     length = clip_range(address, HV_MIN(length, MOST));
     /* The bytes are read to where the last of their digits will be: hex_encode() allows it. */
     raw = stub->out + length;
-    done = stub->target->mem_read(stub->thread_g, address, raw, length);
+    done = gdbstub_read(stub, address, raw, length);
     if (done == 0)
         return reply_error(stub, GDB_EFAULT);
     stub->out_len = hex_encode(stub->out, raw, HV_MIN(done, length));

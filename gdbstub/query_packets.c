@@ -36,6 +36,8 @@ bool packet_supported(struct gdbstub *stub, struct gdb_args *args)
     reply_text(stub, ";swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;binary-upload+");
     if (stub->target->break_agent != NULL)
         reply_text(stub, ";ConditionalBreakpoints+;BreakpointCommands+");
+    if (stub->target->trace != NULL)
+        reply_text(stub, ";ConditionalTracepoints+;tracenz+;QTBuffer:size+");
     return true;
 }
 

@@ -36,6 +36,12 @@ bool reply_binary(struct gdbstub *stub, char c)
     return true;
 }
 
+size_t gdbstub_read(const struct gdbstub *stub, gva_t address, void *buf, size_t size)
+{
+    return stub->frame_chosen ? trace_memory(stub, address, buf, size)
+                              : stub->target->mem_read(stub->thread_g, address, buf, size);
+}
+
 size_t reply_memory(struct gdbstub *stub, gva_t address, uint64_t length)
 {
     char piece[256];
@@ -43,7 +49,7 @@ size_t reply_memory(struct gdbstub *stub, gva_t address, uint64_t length)
 
     while (done < length) {
         size_t size = HV_MIN(length - done, sizeof(piece));
-        size_t read = stub->target->mem_read(stub->thread_g, address + done, piece, size);
+        size_t read = gdbstub_read(stub, address + done, piece, size);
 
         for (size_t i = 0; i < read; i++) {
             if (!reply_binary(stub, piece[i]))
@@ -71,7 +77,8 @@ void reply_register(struct gdbstub *stub, unsigned number, size_t size)
 
     if (size > GDB_REGISTER_MAX)
         size = GDB_REGISTER_MAX;
-    if (stub->target->reg_read(stub->thread_g, number, value)) {
+    if (stub->frame_chosen ? trace_register(stub, number, value)
+                           : stub->target->reg_read(stub->thread_g, number, value)) {
         reply_hex(stub, value, size);
         return;
     }

@@ -8,6 +8,7 @@
 
 static void resume(struct gdbstub *stub)
 {
+    stub->frame_chosen = false;
     stub->running = true;
     stub->stop_due = true;
     stub->target->resume();

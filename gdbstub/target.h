@@ -39,6 +39,8 @@ struct gdb_stop {
     uint64_t data_address; /* for the watch reasons */
 };
 
+struct gdb_trace; /* gdbstub/trace.h */
+
 /* The kinds of Z and z packets, by their numbers. */
 enum gdb_break_type {
     GDB_BREAK_SOFT = 0,
@@ -104,6 +106,14 @@ struct gdb_target {
      */
     enum hv_status (*break_agent)(enum gdb_break_type type, gva_t address,
                                   const struct gdb_break_agent *agent);
+
+    /*
+     * Tracepoints; NULL: there are none. trace_arm() has all that are enabled hit from now on
+     * (trace_hit() in trace.h), or none, with what went wrong; trace_disarm() none.
+     */
+    struct gdb_trace *trace;
+    enum hv_status (*trace_arm)(void);
+    void (*trace_disarm)(void);
 
     /*
      * Resuming: set_action for each thread that does not just GDB_CONTINUE (all are reset to

@@ -22,7 +22,7 @@ enum hv_status fake_break_agent(enum gdb_break_type type, gva_t address,
     return HV_OK;
 }
 
-static bool agent_reg(unsigned thread, unsigned number, uint64_t *value)
+bool fake_agent_register(unsigned thread, unsigned number, uint64_t *value)
 {
     *value = 0;
     return fake_target.reg_size(number) > 0 && fake_target.reg_size(number) <= 8 &&
@@ -42,7 +42,7 @@ static void agent_print_text(unsigned thread, const char *text, size_t size)
 }
 
 static const struct agent_machine agent_machine = {
-    .reg = agent_reg, .read = read_memory, .print = agent_print_text};
+    .reg = fake_agent_register, .read = read_memory, .print = agent_print_text};
 
 bool fake_evaluate(unsigned thread, const uint8_t *code, size_t size)
 {

@@ -35,6 +35,7 @@ void fake_set(unsigned thread, unsigned number, uint64_t value)
 void fake_reset(unsigned threads)
 {
     memset(&fake, 0, sizeof(fake));
+    fake_trace_reset();
     fake.threads = threads;
     memcpy(fake.memory + FAKE_CODE, program, sizeof(program));
     memcpy(fake.memory + FAKE_SPIN, spin, sizeof(spin));
@@ -249,6 +250,7 @@ static bool execute(unsigned thread)
     int32_t offset;
     uint64_t value;
 
+    fake_trace_execute(thread, pc);
     if (is_hit(thread, GDB_BREAK_SOFT, pc))
         return stop(thread, GDB_SIGTRAP, GDB_STOP_SWBREAK, 0);
     if (is_hit(thread, GDB_BREAK_HARD, pc))
@@ -443,6 +445,9 @@ struct gdb_target fake_target = {
     .break_insert = break_insert,
     .break_remove = break_remove,
     .break_agent = fake_break_agent,
+    .trace = &fake_trace,
+    .trace_arm = fake_trace_arm,
+    .trace_disarm = fake_trace_disarm,
     .resume_begin = resume_begin,
     .resume_thread = resume_thread,
     .resume_range = resume_range,

@@ -99,6 +99,16 @@ const char *fake_description(void);
 /* fake_agent.c: the target's break_agent; no room for more than 256 bytes of either. */
 enum hv_status fake_break_agent(enum gdb_break_type type, gva_t address,
                                 const struct gdb_break_agent *agent);
+bool fake_agent_register(unsigned thread, unsigned number, uint64_t *value);
+
+/* fake_trace.c: the target's tracepoints; 16 KiB of buffer. */
+extern struct gdb_trace fake_trace;
+void fake_trace_reset(void);
+enum hv_status fake_trace_arm(void);
+void fake_trace_disarm(void);
+/* The thread is about to execute what is at pc. */
+void fake_trace_execute(unsigned thread, gva_t pc);
+
 /* Evaluates expressions as they are there; true when one is not 0 or cannot be evaluated. */
 bool fake_evaluate(unsigned thread, const uint8_t *code, size_t size);
 

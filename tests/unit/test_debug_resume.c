@@ -142,6 +142,57 @@ static void test_commands(void **state)
     assert_int_equal(count_sent("$O613d350a#"), 1);
 }
 
+/* A tracepoint: the guest goes on, and gdb can ask. The user's own breakpoint there is one besides.
+ */
+static void test_tracepoint(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(true_byte_then_back), BREAKS(breaks_with_rax_5),
+          STEPS(true_byte_then_back), ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI),
+          STEPS(true_byte_then_back), BREAKS(breaks));
+    GDB("qSupported:swbreak+ QTinit QTDP:1:1000:E:0:0- QTDP:-1:1000:R1M-1,2000,2 QTStart vCont;c",
+        "\3", "QTFrame:1 p0 m2000,4 QTFrame:ffffffff qTP:1:1000 Z0,1000,1 vCont;c");
+
+    (void)state;
+    *model_memory(0x2000) = 0x42;
+    SESSION();
+    assert_int_equal(count_sent("$F1T1#"), 1);
+    assert_int_equal(count_sent("$050*"), 1); /* rax = 5 */
+    assert_int_equal(count_sent("$4200#"), 1);
+    assert_int_equal(count_sent("$V2:"), 1);
+    assert_int_equal(count_sent("$T02"), 1);
+    assert_int_equal(count_sent("$T05swbreak"), 1);
+}
+
+/* while-stepping: so many steps are collected, and then the guest runs freely. */
+static void test_tracepoint_steps(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(nop), STEPS(nop), ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI));
+    GDB("qSupported QTinit QTDP:1:1000:E:2:0- QTDP:-1:1000:SR1 QTStart vCont;c", "\3",
+        "QTFrame:0 QTFrame:1 p10 QTFrame:2 p10 QTFrame:3");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$F2T1#"), 1);
+    assert_int_equal(count_sent("$0110"), 1);
+    assert_int_equal(count_sent("$0210"), 1);
+    assert_int_equal(count_sent("$F-1#"), 1);
+}
+
+/* With gdb gone nothing of it is in the guest; the next one finds what was collected. */
+static void test_tracepoint_of_a_gdb_that_goes(void **state)
+{
+    GUEST(BREAKS(breaks), STEPS(true_byte_then_back), ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI),
+          ENTRY(RUN_FREE, nop, .kind = HV_EXIT_NMI));
+    GDB("qSupported QTinit QTDP:1:1000:E:0:0- QTDP:-1:1000:R1 QTStart vCont;c", "\3", "D",
+        "qSupported", "qTStatus QTFrame:0 p10");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(*model_memory(PC), 0x90);
+    assert_int_equal(count_sent("$T0;tdisconnected:0;tframes:1;"), 1);
+    assert_int_equal(count_sent("$F0T1#"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +205,9 @@ int main(void)
         cmocka_unit_test_setup(test_condition_taken_away, setup),
         cmocka_unit_test_setup(test_step_over_a_denied_breakpoint, setup),
         cmocka_unit_test_setup(test_commands, setup),
+        cmocka_unit_test_setup(test_tracepoint, setup),
+        cmocka_unit_test_setup(test_tracepoint_steps, setup),
+        cmocka_unit_test_setup(test_tracepoint_of_a_gdb_that_goes, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

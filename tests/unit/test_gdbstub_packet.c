@@ -224,7 +224,7 @@ static void empty_and_unknown_packets_get_the_empty_reply(void **state)
                                    "!",
                                    "vMustReplyEmpty",
                                    "QStartNoAckMode",
-                                   "qTStatus",
+                                   "qTx",
                                    "vFoo",
                                    "vCtrlC",
                                    "a",

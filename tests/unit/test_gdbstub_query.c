@@ -27,7 +27,8 @@ static void qsupported_offers_what_is_there_and_no_more(void **state)
     (void)state;
     assert_string_equal(ask("qSupported"),
                         "PacketSize=4000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;"
-                        "binary-upload+;ConditionalBreakpoints+;BreakpointCommands+");
+                        "binary-upload+;ConditionalBreakpoints+;BreakpointCommands+;"
+                        "ConditionalTracepoints+;tracenz+;QTBuffer:size+");
     assert_non_null(ask("qSupported:"));
     assert_non_null(ask("qSupported:;;;"));
     assert_false(stub.swbreak);

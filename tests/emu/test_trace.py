@@ -1,0 +1,89 @@
+"""Tracepoints in the guest: collected by gdbvisor, without a stop and without a byte."""
+
+import re
+
+import pytest
+
+from harness.rsp import frame
+
+pytestmark = pytest.mark.needs("gdbvisor")
+
+
+def _to_loop(vm, rsp):
+    """To the loop of hello64; its address and the counter's."""
+    loop, counter = vm.guest["count_loop"], vm.guest["counter"]
+    assert rsp.ask(f"Z1,{loop:x},1") == "OK"
+    assert rsp.ask("vCont;c", 60).startswith("T05")
+    assert rsp.ask(f"z1,{loop:x},1") == "OK"
+    return loop, counter
+
+
+@pytest.mark.needs("raw")
+def test_hits_cost_nothing_until_asked(boot):
+    """A tracepoint hit never stops the guest, and nothing goes over the line."""
+    vm = boot("hello64")
+    rsp = vm.rsp()
+    rsp.ask("qSupported:swbreak+")
+    loop, counter = _to_loop(vm, rsp)
+    for packet in ("QTinit", f"QTDP:1:{loop:x}:E:0:c8-", f"QTDP:-1:{loop:x}:R1M-1,{counter:x},8",
+                   "QTStart"):
+        assert rsp.ask(packet) == "OK"
+    code = f"24{counter:08x}1a22fa13" + "27"  # counter == 250: past the pass count of 200
+    assert rsp.ask(f"Z0,{loop:x},1;X{len(code) // 2:x},{code}") == "OK"
+    received = rsp.bytes_received
+    rsp.send(frame(b"vCont;c"))
+    assert rsp.receive(120).startswith(b"T05swbreak:;")
+    assert rsp.bytes_received - received < 100
+    assert rsp.ask("qTStatus").startswith("T0;tpasscount:1;tframes:c8;tcreated:c8;")
+    # The first stop at the loop was there: its hit is not told again.
+    assert rsp.ask("QTFrame:0") == "F0T1"
+    assert rsp.ask(f"m{counter:x},8") == "0100000000000000"
+    assert rsp.ask("QTFrame:c7") == "Fc7T1"
+    assert rsp.ask(f"m{counter:x},8") == "c800000000000000"
+    assert int.from_bytes(bytes.fromhex(rsp.ask("p10")), "little") == loop
+    assert rsp.ask("QTFrame:ffffffff") == "OK"
+    # Both have a breakpoint there; the user's goes, and then the tracepoint's.
+    assert rsp.ask("QTStart") == "OK"
+    assert rsp.ask(f"z0,{loop:x},1") == "OK"
+    rsp.resume()
+    assert rsp.quiet(0.5)
+    assert rsp.interrupt().startswith("T02")
+    assert "tframes:c8;" in rsp.ask("qTStatus")
+    assert rsp.ask("QTStop") == "OK"
+    rsp.resume()
+    assert rsp.quiet(0.3)
+    assert rsp.interrupt().startswith("T02")
+
+
+def test_gdb_traces_steps_and_dumps(boot, tmp_path):
+    """trace, collect, while-stepping, tfind and tdump by gdb."""
+    vm = boot("hello64")
+    gdb = vm.gdb()
+    loop, counter = vm.guest["count_loop"], vm.guest["counter"]
+    gdb.run(f"hbreak *{loop:#x}")
+    gdb.go(60)
+    gdb.run("delete")
+    gdb.run(f"exec-file {vm.guest.elf}")  # frames have no code
+    gdb.run(f"trace *{loop:#x} if *(long*){counter:#x} >= 10")
+    script = tmp_path / "actions.gdb"
+    script.write_text(f"actions 2\ncollect $regs, *(long*){counter:#x}\nwhile-stepping 2\n"
+                      "collect $rip\nend\nend\n", encoding="utf-8")
+    gdb.run(f"source {script}")
+    gdb.run("passcount 5 2")
+    gdb.run("tstart")
+    gdb.run(f"break *{loop:#x} if *(long*){counter:#x} == 40")
+    gdb.go(60)
+    status = gdb.run("tstatus")
+    assert "Trace stopped by tracepoint 2" in status
+    assert re.search(r"Collected 1[34] trace frames", status)
+    gdb.run("tfind start")
+    assert gdb.value(f"*(long*){counter:#x}") == 10
+    assert gdb.value("$rip") == loop
+    assert gdb.value("$rbx") == 0x1122334455667788
+    gdb.run("tfind 1")
+    assert loop < gdb.value("$rip") < loop + 16
+    gdb.run("tfind 3")
+    assert gdb.value(f"*(long*){counter:#x}") == 11
+    assert "= 11" in gdb.run("tdump")
+    gdb.run("tfind none")
+    assert gdb.value(f"*(long*){counter:#x}") == 40
