@@ -329,7 +329,7 @@ kernel: $(BUILD)/kernel/vmlinux.sym
 $(BUILD)/kernel/vmlinuz: | $(DEPS)
 	@tools/get-kernel $(BUILD)
 
-$(BUILD)/kernel/initrd.img: tools/get-kernel $(BUILD)/kernel/vmlinuz | $(DEPS)
+$(BUILD)/kernel/initrd.img: tools/get-kernel tests/user/debugtest.c $(BUILD)/kernel/vmlinuz | $(DEPS)
 	@tools/get-kernel $(BUILD)
 	@touch $@
 

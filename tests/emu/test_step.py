@@ -175,6 +175,23 @@ def test_gen_6_every_plain_step_is_one_instruction(boot):
     assert gdb.pc() == vm.guest["count_loop"]
 
 
+@pytest.mark.needs("guest_debugger")
+def test_gen_7_step_of_the_guests_own_trap(boot):
+    """GEN-7, WHPX-8: a step while the guest has TF set itself is one instruction, the next one the
+    delivery of the guest's trap, with BS in its DR6; TF shows where it is the guest's."""
+    vm = boot("steps")
+    gdb = vm.gdb()
+    _to(vm, gdb, "own_tf")
+    assert gdb.value("$eflags") & 0x100
+    assert gdb.stepi().pc == vm.guest["own_tf_trap"]
+    assert gdb.stepi().pc == vm.guest["h_db"]
+    assert gdb.value("$eflags") & 0x100 == 0
+    assert gdb.value("$dr6") & 0xE00F == 0x4000
+    assert gdb.read_int(gdb.value("$rsp") + 16) & 0x100  # in the frame
+    gdb.cont()
+    assert "wrong" not in vm.wait_said("steps: ok")
+
+
 def test_step_a_jump_to_itself(boot):
     """A step that leaves PC where it was is still a step, and ends."""
     vm = boot("spin_cli")
