@@ -87,8 +87,8 @@ static void finish_step(struct vcpu *v, const struct step_state *step)
     if (step->plan.repair_r11)
         v->regs.gpr[GPR_R11] = step_repair_image(v->regs.gpr[GPR_R11], step->flags);
     v->regs.rflags = step_repair_flags(step->plan.kind, step->flags, v->regs.rflags);
-    if (step->plan.kind != STEP_MOV_SS && /* its shadow holds the trap back */
-        vcpu_owes_step(v, step->flags, step_branched(&step->plan, v->regs.rip - step->rip)))
+    if (step_traps(step->plan.kind, step->flags, v->regs.rflags) &&
+        vcpu_owes_step(v, RFLAGS_TF, step_branched(&step->plan, v->regs.rip - step->rip)))
         vcpu_raise_step(v);
 }
 

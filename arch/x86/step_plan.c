@@ -172,6 +172,19 @@ uint64_t step_repair_flags(enum step_class kind, uint64_t flags_before, uint64_t
     }
 }
 
+bool step_traps(enum step_class kind, uint64_t flags_before, uint64_t flags_after)
+{
+    switch (kind) {
+    case STEP_SYSCALL:
+    case STEP_SYSRET:
+        return flags_after & RFLAGS_TF;
+    case STEP_MOV_SS:
+        return false;
+    default:
+        return flags_before & RFLAGS_TF;
+    }
+}
+
 uint64_t step_repair_image(uint64_t image, uint64_t flags_before)
 {
     return (image & ~RFLAGS_TF) | (flags_before & RFLAGS_TF);

@@ -78,6 +78,13 @@ bool step_branched(const struct step_plan *plan, uint64_t moved);
  */
 uint64_t step_repair_flags(enum step_class kind, uint64_t flags_before, uint64_t flags_after);
 
+/*
+ * Whether the guest's own TF traps behind the instruction (if BTF lets it). flags_after: repaired.
+ * SYSCALL and SYSRET are judged by the TF that they leave, others by the one they began with; MOV
+ * SS puts the trap off behind the next.
+ */
+bool step_traps(enum step_class kind, uint64_t flags_before, uint64_t flags_after);
+
 /* A copy of RFLAGS that the instruction made (PUSHF's image, R11) with the guest's own TF in it. */
 uint64_t step_repair_image(uint64_t image, uint64_t flags_before);
 

@@ -130,6 +130,7 @@ static void test_syscall(void **state)
     v->regs.rflags |= RFLAGS_TF;
     STEP(DONE(syscall));
     assert_int_equal(v->regs.gpr[GPR_R11], 0x302);
+    assert_int_equal(v->event.type, HV_EVENT_NONE); /* SFMASK has taken it out: no trap */
 }
 
 static void test_syscall_targets(void **state)

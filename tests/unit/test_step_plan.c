@@ -137,6 +137,25 @@ static void test_branches(void **state)
     }
 }
 
+/* WHPX-8: by which TF the guest's own trap behind an instruction is decided. */
+static void test_own_trap(void **state)
+{
+    const uint64_t tf = RFLAGS_TF;
+
+    (void)state;
+    assert_true(step_traps(STEP_PLAIN, tf, tf));
+    assert_false(step_traps(STEP_PLAIN, 0, 0));
+    assert_false(step_traps(STEP_POPF, 0, tf)); /* behind the next */
+    assert_true(step_traps(STEP_POPF, tf, 0));
+    assert_true(step_traps(STEP_IRET, tf, 0));
+    assert_false(step_traps(STEP_SYSCALL, tf, 0));
+    assert_true(step_traps(STEP_SYSCALL, tf, tf));
+    assert_true(step_traps(STEP_SYSRET, 0, tf));
+    assert_false(step_traps(STEP_SYSRET, tf, 0));
+    assert_false(step_traps(STEP_MOV_SS, tf, tf));
+    assert_true(step_traps(STEP_SYSENTER, tf, tf));
+}
+
 static void test_vectors(void **state)
 {
     (void)state;
@@ -274,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_own_trap),
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_pushf_image_sizes),
         cmocka_unit_test(test_iret_sizes),

@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -294,5 +295,6 @@ int main(void)
     check_registers("breakpoint and access watchpoint", 0xf00005, watched + 1);
     check_own();
     printf("self: done\n");
+    tcdrain(STDOUT_FILENO); /* the machine may go off now */
     return 0;
 }
