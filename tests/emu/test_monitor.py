@@ -93,6 +93,23 @@ def test_monitor_platform(boot):
     assert _answer(gdb, "selftest").endswith("selftest: ok\n")
 
 
+@pytest.mark.needs("gdbvisor", "smp")
+def test_monitor_of_another_cpu(boot, machine):
+    """What is in the registers is told of any CPU, what is in the processor only of the one that
+    stopped."""
+    vm = boot("smp", cpus=machine.smp)
+    gdb = vm.gdb()
+    text = _answer(gdb, "cpu")
+    assert re.search(r"^CPU 0: 32-bit protected mode, ring 0, no paging", text, re.MULTILINE), text
+    assert text.count("waits for its start-up interrupt\n") == machine.smp - 1, text
+    gdb.run("thread 2")
+    assert _answer(gdb, "msr 0xc0000080") == "msr c0000080 = 0000000000000000\n"
+    assert "choose its thread" in _answer(gdb, "msr 0x1b")
+    assert "idt at 0, limit ffff, of real mode" in _answer(gdb, "idt 0")
+    gdb.run("thread 1")
+    assert "msr 1b = " in _answer(gdb, "msr 0x1b")
+
+
 @pytest.mark.needs("gdbvisor", "ends")
 def test_monitor_poweroff(boot):
     """The machine is off."""
