@@ -223,6 +223,19 @@ def test_efi_linux_break_in(stick, linux):
     vm.wait_console("INIT: reached", 180)
 
 
+def test_efi_without_mp_services(start):
+    """A firmware without MP services: the other CPU stays where it is, and the rest goes on."""
+    script = "\r\n".join(["FS0:", "nomp.efi", "echo nomp: %lasterror%",
+                          f"gdbvisor.efi {OPTIONS} stop=none", "echo back with %lasterror%", ""])
+    files = {"startup.nsh": script.encode(), "gdbvisor.efi": paths.APPLICATION,
+             "nomp.efi": build.EfiProgram("nomp", named=False).efi}
+    vm = start([], disks=[build.fat(files)], cpus=2)
+    console = vm.wait_console("back with 0x")
+    assert "nomp: 0x0" in console
+    assert "guest: running" in console
+    assert "cpu: 1 more, left to the firmware" in console
+
+
 def _refused(vm, *words):
     """The sentence with these words, on both lines; then the firmware goes on to its shell."""
     sentence = vm.wait_refusal()
