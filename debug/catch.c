@@ -4,6 +4,7 @@
 #include "core/backend.h"
 #include "core/policy.h"
 #include "debug/death.h"
+#include "debug/watch.h"
 #include "hv/compiler.h"
 #include "lib/string.h"
 
@@ -41,6 +42,8 @@ enum hv_status catch_add(const struct catch *c, unsigned *number)
     for (unsigned i = 0; i < CATCHES; i++) {
         if (catches[i].number)
             continue;
+        if (c->kind == CATCH_DOOR && watch_insert(GDB_BREAK_HARD, c->first, 1) != HV_OK)
+            return HV_ENOSPC;
         catches[i] = *c;
         catches[i].number = *number = ++last_number;
         catch_update();
@@ -54,6 +57,8 @@ bool catch_remove(unsigned number)
     for (unsigned i = 0; i < CATCHES; i++) {
         if (!number || catches[i].number != number)
             continue;
+        if (catches[i].kind == CATCH_DOOR)
+            watch_remove(GDB_BREAK_HARD, catches[i].first, 1);
         catches[i].number = 0;
         catch_update();
         return true;
@@ -93,6 +98,7 @@ static unsigned traps_of(const struct catch *c)
     case CATCH_PHASE:
         return c->first == PHASE_RING3 ? 0 : TRAP_CR0_WRITES;
     case CATCH_CPUID:
+    case CATCH_DOOR:
         break;
     }
     return 0;
@@ -174,6 +180,8 @@ static bool is_case(struct vcpu *v, const struct catch *c, const struct hv_exit 
         return exit->kind == HV_EXIT_CPUID && has(c, (uint32_t)v->regs.gpr[GPR_RAX]);
     case CATCH_INT:
         return exit->kind == HV_EXIT_SOFT_INT && has(c, exit->soft_int.vector);
+    case CATCH_DOOR:
+        return false;
     case CATCH_PHASE:
         return c->first == PHASE_RING3 && exit->kind == HV_EXIT_EXCEPTION && vcpu_cpl(v) == 3;
     }
@@ -184,6 +192,15 @@ const struct catch *catch_find(struct vcpu *v, const struct hv_exit *exit)
 {
     for (unsigned i = 0; i < CATCHES; i++) {
         if (catches[i].number && is_case(v, &catches[i], exit))
+            return &catches[i];
+    }
+    return NULL;
+}
+
+const struct catch *catch_door_at(gva_t address)
+{
+    for (unsigned i = 0; i < CATCHES; i++) {
+        if (catches[i].number && catches[i].kind == CATCH_DOOR && catches[i].first == address)
             return &catches[i];
     }
     return NULL;

@@ -15,6 +15,7 @@ enum catch_kind {
     CATCH_IO,        /* ports first to last, access: CATCH_READ is IN */
     CATCH_CPUID,     /* leaves first to last */
     CATCH_INT,       /* INT n with n from first to last */
+    CATCH_DOOR,      /* UEFI's ExitBootServices, whose code begins at first */
     CATCH_PHASE,     /* the first instruction in phase first (enum catch_phase); once */
 };
 
@@ -35,7 +36,8 @@ struct catch
 
 enum { CATCHES = 16 };
 
-/* HV_ENOSPC: all places are in use. *number: how it is called from now on, from 1. */
+/* HV_ENOSPC: all places, or all hardware breakpoints, are in use. *number: how it is called from
+ * now on, from 1. */
 enum hv_status catch_add(const struct catch *c, unsigned *number);
 bool catch_remove(unsigned number);
 void catch_remove_all(void); /* numbers begin with 1 again */
@@ -57,6 +59,9 @@ const struct catch *catch_find(struct vcpu *v, const struct hv_exit *exit);
 unsigned catch_phases(struct vcpu *v);
 /* The one that waits for one of these phases; NULL: none. */
 const struct catch *catch_of_phase(unsigned phases);
+
+/* The catch of ExitBootServices when it begins at this address; NULL: none. */
+const struct catch *catch_door_at(gva_t address);
 
 /* As `monitor catch` lists it; and what has happened, with the values. Cut to size. */
 void catch_describe(const struct catch *c, char *text, size_t size);

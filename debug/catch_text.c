@@ -82,6 +82,9 @@ void catch_describe(const struct catch *c, char *text, size_t size)
     case CATCH_INT:
         fmt_print(text, size, "int %s", range);
         break;
+    case CATCH_DOOR:
+        fmt_print(text, size, "exitbootservices, at %s", range);
+        break;
     case CATCH_PHASE:
         fmt_print(text, size, "phase %s", phases[c->first]);
         break;
@@ -199,6 +202,9 @@ void catch_say(struct vcpu *v, const struct catch *c, const struct hv_exit *exit
     if (c->kind == CATCH_PHASE)
         fmt_print(what, sizeof(what), "phase %s begins, %s, ring %u", phases[c->first],
                   vcpu_mode_name(v), vcpu_cpl(v));
+    else if (c->kind == CATCH_DOOR) /* UEFI specification, "EFI_BOOT_SERVICES.ExitBootServices()" */
+        fmt_print(what, sizeof(what), "ExitBootServices is called, image %llx, map key 0x%llx",
+                  U(v->regs.gpr[GPR_RCX]), U(v->regs.gpr[GPR_RDX]));
     else
         say_what(v, exit, what, sizeof(what));
     fmt_print(text, size, "catch %u: %s", c->number, what);

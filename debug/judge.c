@@ -169,6 +169,9 @@ static bool is_due_itself(struct vcpu *v, const struct debug_event *event, bool 
             *stop = watch_stop(hits, debug_thread(v));
         else if (ranges)
             *stop = watch_ranges_stop(ranges, debug_thread(v));
+        /* gdb knows of no breakpoint there, and would ignore one. */
+        if (stop->reason == GDB_STOP_HWBREAK && catch_door_at(vcpu_linear_rip(v)))
+            stop->reason = GDB_STOP_PLAIN;
         return hits || ranges || (event->kind == EVENT_STEP && !old);
     case EVENT_CATCH:
     case EVENT_PHASE:

@@ -1,6 +1,7 @@
 /* `monitor catch`. */
 #include "arch/x86/registers.h"
 #include "core/backend.h"
+#include "core/guest_memory.h"
 #include "debug/catch.h"
 #include "debug/monitor.h"
 #include "debug/state.h"
@@ -116,6 +117,22 @@ static bool parse_phase(const char **rest, struct catch *c)
     return false;
 }
 
+/* Where ExitBootServices begins. False: there are no boot services, or no more. */
+static bool find_door(struct catch *c)
+{
+    enum { EXIT_BOOT_SERVICES = 0xe8 }; /* in EFI_BOOT_SERVICES */
+    gpa_t pointer = debug.config->boot_services;
+    uint64_t services = 0;
+
+    c->kind = CATCH_DOOR;
+    if (!pointer || guest_phys_read(pointer, &services, 8) != 8 || !services)
+        return false;
+    if (guest_phys_read(services + EXIT_BOOT_SERVICES, &c->first, 8) != 8)
+        return false;
+    c->last = c->first;
+    return true;
+}
+
 static bool parse(const char **rest, struct catch *c)
 {
     *c = (struct catch){.kind = CATCH_EXCEPTION};
@@ -123,6 +140,10 @@ static bool parse(const char **rest, struct catch *c)
         return parse_exception(rest, c);
     if (monitor_take(rest, "phase"))
         return parse_phase(rest, c);
+    if (monitor_take(rest, "exitbootservices")) {
+        c->kind = CATCH_DOOR;
+        return true;
+    }
     if (monitor_take(rest, "msr")) {
         c->kind = CATCH_MSR;
         if (!monitor_take_range(rest, &c->first, &c->last))
@@ -161,6 +182,7 @@ static void usage(void)
         " cpuid [LEAF[-LEAF]]",
         " int N[-M]",
         " phase protected|paging|long|ring3",
+        " exitbootservices",
         " delete N|all",
     };
 
@@ -193,8 +215,15 @@ static void add(struct catch *c)
         monitor_line("this processor cannot intercept INT n: break where its handler begins");
         return;
     }
+    if (c->kind == CATCH_DOOR && !find_door(c)) {
+        monitor_line("there are no UEFI boot services, or no more");
+        return;
+    }
     if (catch_add(c, &c->number) != HV_OK) {
-        monitor_line("%u things are caught, there is no room for more", (unsigned)CATCHES);
+        if (c->kind == CATCH_DOOR)
+            monitor_line("it takes a hardware breakpoint, and none is free");
+        else
+            monitor_line("%u things are caught, there is no room for more", (unsigned)CATCHES);
         return;
     }
     debug_update_traps();

@@ -14,6 +14,7 @@
 #include "debug/breakpoints.h"
 #include "debug/catch.h"
 #include "debug/conditions.h"
+#include "debug/exceptions.h"
 #include "debug/guest_console.h"
 #include "debug/line.h"
 #include "debug/registers.h"
@@ -82,14 +83,22 @@ static void report_death(struct vcpu *v, enum hv_exit_kind exit)
               v->number, exit == HV_EXIT_SHUTDOWN ? "triple fault" : hv_exit_name(exit),
               (unsigned long long)vcpu_linear_rip(v), vcpu_mode_name(v));
     report_line(text);
+    const struct exception_record *last = exceptions_get(v->number, 0);
+    if (exit == HV_EXIT_SHUTDOWN && last && last->vector == VECTOR_DF) {
+        fmt_print(text, sizeof(text), "behind a double fault at %04x:%llx, cr2 %llx, cr3 %llx",
+                  (unsigned)last->cs, (unsigned long long)last->rip, (unsigned long long)last->cr2,
+                  (unsigned long long)last->cr3);
+        report_line(text);
+    }
     hv_backend->dump(v, report_line);
 }
 
 /* What was caught, on gdb's console. A catch of a phase is used up. */
 static void report_catch(struct vcpu *v, const struct debug_event *event)
 {
-    const struct catch *c =
-        event->kind == EVENT_PHASE ? catch_of_phase(event->hits) : catch_find(v, &event->seen);
+    const struct catch *c = event->kind == EVENT_PHASE   ? catch_of_phase(event->hits)
+                            : event->kind == EVENT_WATCH ? catch_door_at(vcpu_linear_rip(v))
+                                                         : catch_find(v, &event->seen);
     char text[128];
 
     if (!c) {
@@ -297,7 +306,8 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
     leave(v);
     /* A halt that was told of is one, not a step. */
     cpu_of(v)->caught = event->kind == EVENT_CATCH && event->seen.kind != HV_EXIT_HLT;
-    if (event->kind == EVENT_CATCH || event->kind == EVENT_PHASE)
+    if (event->kind == EVENT_CATCH || event->kind == EVENT_PHASE ||
+        (event->kind == EVENT_WATCH && catch_door_at(vcpu_linear_rip(v))))
         report_catch(v, event);
     if (event->kind == EVENT_DEATH)
         report_death(v, event->exit);

@@ -48,6 +48,7 @@ struct debug_config {
     bool (*memory_map)(unsigned index, struct debug_range *range);
     struct acpi_root acpi;
     bool (*code_intact)(void);
+    gpa_t boot_services; /* of the pointer in UEFI's system table, 0: there is none */
     struct death_ports death_ports;
     char about[160]; /* versions and sizes for `monitor version` */
 };

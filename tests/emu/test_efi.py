@@ -236,6 +236,19 @@ def test_efi_without_mp_services(start):
     assert "cpu: 1 more, left to the firmware" in console
 
 
+def test_efi_exit_boot_services(stick, linux):
+    """`monitor catch exitbootservices`: in front of it, with the firmware still whole."""
+    vm = _linux_stick(stick, linux, "quiet", "")
+    gdb = vm.gdb()
+    assert "catch 1: exitbootservices, at 0x" in gdb.monitor("catch exitbootservices")
+    stop = gdb.go(120)
+    assert stop.signal == "SIGTRAP"
+    assert f"catch 1: ExitBootServices is called, image {gdb.value('$rcx'):x}, map key " in gdb.console
+    assert gdb.value("$cs") == 0x38
+    gdb.detach()
+    vm.wait_console("INIT: reached", 180)
+
+
 def _refused(vm, *words):
     """The sentence with these words, on both lines; then the firmware goes on to its shell."""
     sentence = vm.wait_refusal()

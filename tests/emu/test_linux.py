@@ -179,3 +179,31 @@ def test_linux_powers_off(kernel):
     vm = kernel("stop=none", "hv.off")
     vm.wait_exit(240)
     assert READY in vm.console()
+
+
+@pytest.mark.long
+def test_linux_catches(kernel, linux):
+    """The kernel's SYSCALL entry as it is set, its page tables, and its first program."""
+    entry, = _symbols("entry_SYSCALL_64")
+    vm = kernel()
+    gdb = vm.gdb(symbols=linux[2])
+    gdb.monitor("catch msr 0xc0000082 write")
+    gdb.monitor("catch phase paging")
+    gdb.go(60)
+    assert "catch 2: phase paging begins, compatibility mode" in gdb.console
+    gdb.go(120)
+    assert f"catch 1: write of MSR 0xc0000082 {entry:#x}\n" in gdb.console
+    gdb.monitor("catch delete 1")
+    gdb.monitor("catch cr3")
+    before = gdb.value("$cr3")
+    gdb.go(60)
+    assert f", was {before:#x}\n" in gdb.console
+    gdb.monitor("catch delete all")
+    gdb.monitor("catch phase ring3")
+    gdb.go(180)
+    assert "phase ring3 begins, 64-bit mode, ring 3\n" in gdb.console
+    assert gdb.pc() < 1 << 47
+    assert "ring 3" in gdb.monitor("why")
+    gdb.detach()
+    console = vm.wait_console(READY, 180)
+    assert not re.search(r"BUG:|Oops|WARNING:", console)

@@ -18,6 +18,7 @@
 #include "debug/watch.h"
 #include "lib/log.h"
 #include "tests/model/backend.h"
+#include "tests/model/memory.h"
 #include "tests/unit/ask_monitor.h"
 #include "tests/unit/fake_fpu.h"
 
@@ -188,6 +189,32 @@ static void test_catch(void **state)
         ask("catch phase ring3");
     assert_non_null(strstr(ask("catch cr0"), "16 things are caught"));
     catch_remove_all();
+}
+
+/* ExitBootServices is found by the firmware's tables, while they are there. */
+static void test_catch_door(void **state)
+{
+    (void)state;
+    catch_remove_all();
+    watch_remove_all();
+    assert_string_equal(ask("catch exitbootservices"),
+                        "there are no UEFI boot services, or no more\n");
+    config.boot_services = 0x5060;
+    assert_string_equal(ask("catch exitbootservices"),
+                        "there are no UEFI boot services, or no more\n");
+    model_memory_put(0x5060, 0x6000);
+    model_memory_put(0x60e8, 0x7abc);
+    assert_string_equal(ask("catch exitbootservices"), "catch 1: exitbootservices, at 0x7abc\n");
+    assert_true(watch_executes_at(0x7abc));
+    assert_int_equal(catch_door_at(0x7abc)->number, 1);
+    assert_null(catch_door_at(0x7abd));
+    ask("catch delete 1");
+    assert_int_equal(watch_count(), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(watch_insert(GDB_BREAK_HARD, 0x100 * i, 1), HV_OK);
+    assert_non_null(strstr(ask("catch exitbootservices"), "none is free"));
+    watch_remove_all();
+    config.boot_services = 0;
 }
 
 static void test_catch_usage(void **state)
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup(test_user5_arch, setup),
         cmocka_unit_test_setup(test_documented, setup),
         cmocka_unit_test_setup(test_catch, setup),
+        cmocka_unit_test_setup(test_catch_door, setup),
         cmocka_unit_test_setup(test_catch_usage, setup),
         cmocka_unit_test_setup(test_usage, setup),
         cmocka_unit_test_setup(test_words, setup),

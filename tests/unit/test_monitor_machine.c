@@ -225,6 +225,8 @@ static void test_phys_mode(void **state)
     byte = 0x43;
     assert_int_equal(debug_target.mem_write(1, 0x5000, &byte, 1), 1);
     assert_int_equal(*model_memory(0x5000), 0x43);
+    static const struct debug_config config;
+    debug.config = &config;
     debug_target.attached();
     assert_false(debug_target.is_physical());
     debug_target.set_physical(true);
