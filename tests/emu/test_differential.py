@@ -10,6 +10,8 @@ pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.linux]
 
 CMDLINE = "console=ttyS0 quiet panic=-1 nokaslr"
 STEPS = 100000 if os.environ.get("TEST_FULL", "0") not in ("", "0") else 5000
+LOADED = 0x1000000
+STARTUP_64 = 0x200  # behind startup_32, by the boot protocol
 KERNEL_AREA = (0x1000000, 0x4000000)  # where the kernel is loaded and unpacks itself; not GRUB's
 
 
@@ -42,8 +44,8 @@ class Trace:
 
 
 def _state(gdb):
-    """All registers, and a checksum of the kernel's area."""
-    first, size = KERNEL_AREA
+    """All registers, and a checksum of the kernel as it was loaded, with its first page tables."""
+    first, size = KERNEL_AREA[0], LOADED
     crc = gdb.run(f"maintenance packet qCRC:{first:x},{size:x}", 120)
     return gdb.run("monitor regs"), re.search(r'received: "(C\w+)"', crc)[1]
 
@@ -94,3 +96,18 @@ def test_steps_go_where_free_code_goes(boot, linux):
     vm, gdb = start()
     assert gdb.pc() == entry
     assert _at(gdb, places[last]) == stepped
+
+
+@pytest.mark.long
+def test_steps_end_where_free_code_ends(boot, linux):
+    """HAXM-18, WHPX-5, BP-31: on each vendor, from the kernel's 32-bit entry to its 64-bit one,
+    through CPUID, MSRs and the way to long mode: registers and memory as run freely."""
+    vmlinuz, initrd, _ = linux
+    ends = []
+    for go in (_at, lambda gdb, address: _step_to(gdb, address)[0]):
+        vm = boot(vmlinuz, cmdline=CMDLINE, modules=[(initrd, "")], memory=512)
+        gdb = vm.gdb()
+        ends.append(go(gdb, gdb.pc() + STARTUP_64))
+        assert "64-bit mode" in ends[-1][0]
+        vm.stop()
+    assert ends[0] == ends[1]
