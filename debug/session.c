@@ -302,6 +302,7 @@ static void converse(struct vcpu *v)
 /* The user hears of it, and lets the guest go. */
 static void stop_for(struct vcpu *v, const struct debug_event *event, const struct gdb_stop *stop)
 {
+    guest_console_drain(); /* what the guest said is told before what became of it */
     debug.heard++;
     leave(v);
     /* A halt that was told of is one, not a step. */
@@ -313,7 +314,6 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
         report_death(v, event->exit);
     if (!link())
         machine_halt();
-    guest_console_drain();
     gdbstub_stopped(&debug.stub, stop);
     converse(v);
     v->noticed = guest_console_due();

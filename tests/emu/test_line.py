@@ -34,6 +34,19 @@ def test_monitor_uart(boot):
     assert int(re.search(r"packets +(\d+) received", again)[1]) > packets
 
 
+def test_flow_control(boot):
+    """rtscts: with both wires there, as here, all works as without."""
+    vm = boot("hello64", options="gdb=com2,57600,rtscts")
+    gdb = vm.gdb()
+    text = gdb.monitor("uart")
+    assert "speed     57600 baud" in text
+    assert "FIFO      16 bytes; flow control: RTS/CTS\n" in text
+    assert "0 dropped, 0 time-outs" in text
+    gdb.cont()
+    vm.wait_said("hello64: ok")
+    assert gdb.interrupt().signal == "SIGINT"
+
+
 def test_another_speed(boot):
     """monitor baud: set once the answer is out; a gdb that comes in time proves it. What the UART
     cannot make is refused. Breakpoints survive."""
