@@ -14,7 +14,7 @@
 #define FEATURES 0x80000001U
 #define SVM_LEAF 0x8000000aU
 #define VM_CR    0xc0010114U
-enum { SVM = 1 << 2, NPT = 1, ALL = 0xe9 };
+enum { SVM = 1 << 2, NPT = 1, ALL = 0xeb };
 
 /* A processor as an EPYC is; each test spoils it. */
 static struct {
@@ -64,20 +64,22 @@ static const char *why(void)
 
 static void test_taken(void **state)
 {
-    char text[80];
+    char text[128];
     struct svm_features f = svm_features_read();
 
     (void)state;
     assert_null(svm_features_refusal(&f));
     svm_features_text(&f, text, sizeof(text));
-    assert_string_equal(text, "NPT, 32768 ASIDs, nRIP, clean bits, flush by ASID, decode assists");
+    assert_string_equal(text,
+                        "NPT, 32768 ASIDs, LBR virtualization, nRIP, clean bits, flush by ASID, "
+                        "decode assists");
     processor.svm_edx = NPT;
-    processor.asids = 3;
+    processor.asids = 4;
     processor.has_vm_cr = false;
     f = svm_features_read();
     assert_null(svm_features_refusal(&f));
     svm_features_text(&f, text, sizeof(text));
-    assert_string_equal(text, "NPT, 3 ASIDs");
+    assert_string_equal(text, "NPT, 4 ASIDs");
 }
 
 /* Off in the firmware's setup, with or without a key. */
@@ -102,8 +104,8 @@ static void test_missing(void **state)
     processor.svm_edx = ALL & ~NPT;
     assert_non_null(strstr(why(), "nested paging (NPT)"));
     setup(NULL);
-    processor.asids = 2;
-    assert_non_null(strstr(why(), "fewer than 3"));
+    processor.asids = 3;
+    assert_non_null(strstr(why(), "fewer than 4"));
     setup(NULL);
     processor.ecx = ~(uint32_t)SVM;
     assert_non_null(strstr(why(), "has no AMD SVM"));
