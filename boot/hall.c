@@ -92,7 +92,7 @@ static void read_options(const struct boot_info *info)
 static void choose_backend(void)
 {
     const struct hv_backend *ours = backends_find();
-    char text[80];
+    char text[128];
 
     if (!ours)
         refuse_start("this processor's maker builds neither AMD SVM nor Intel VT-x.");
