@@ -413,7 +413,7 @@ void exec_views_finish_step(struct vcpu *v)
 bool exec_views_debug(struct vcpu *v, struct hv_exit *exit)
 {
     uint64_t ours = debug_regs_lent_hits(v, exit->debug.dr6);
-    uint64_t others = exit->debug.dr6 & (debug_regs_armed(v) | DR6_BD | DR6_BS | DR6_BT) & ~ours;
+    uint64_t others = exit->debug.dr6 & (debug_regs_armed(v) | ~0xfULL) & ~ours;
 
     if (!ours)
         return false;

@@ -178,7 +178,7 @@ static bool is_amid_steps(struct vcpu *v)
     struct debug_cpu *cpu = cpu_of(v);
     gva_t rip = vcpu_linear_rip(v);
 
-    if (cpu->event.kind != EVENT_STEP)
+    if (cpu->event.kind != EVENT_STEP || cpu->event.ranges)
         return false;
     if (steps_count(&cpu->steps, rip))
         return !cpu->event.hits;

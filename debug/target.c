@@ -91,7 +91,7 @@ void debug_update_traps(void)
         debug_regs_update(vcpu_get(i));
     core_set_catch(debug.attached || exceptions || waiting_unarmed() ? judge_sees : NULL);
 
-    if (breakpoints_count() || debug.int3_stops)
+    if (breakpoints_count() > waiting_count() || debug.int3_stops)
         traps |= TRAP_BREAKPOINT;
     if (watch_count() || waiting_count())
         traps |= TRAP_DEBUG | TRAP_DR_READS;

@@ -60,6 +60,9 @@ static void test_gen2_register_hits(void **state)
     out = debug(DR6_B(1) | DR6_B(0));
     assert_false(exec_views_debug(v, &out));
     assert_int_equal(out.debug.dr6, DR6_B(0));
+    out = debug(DR6_B(1) | 0x800); /* a bus lock besides */
+    assert_false(exec_views_debug(v, &out));
+    assert_int_equal(out.debug.dr6, 0x800);
     out = debug(DR6_BS);
     assert_false(exec_views_debug(v, &out));
     assert_int_equal(out.debug.dr6, DR6_BS);
