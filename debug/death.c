@@ -38,7 +38,8 @@ static unsigned wanted(void)
 /* ACPI specification, "Reset Register", "PM1 Control Registers" (SLP_EN is bit 13). */
 static unsigned all_ends(struct port_end *ends)
 {
-    const struct death_ports *p = &debug.config->death_ports;
+    static const struct death_ports none;
+    const struct death_ports *p = debug.config ? &debug.config->death_ports : &none;
     unsigned count = 0;
 
     for (; count < FIXED; count++)
