@@ -34,13 +34,12 @@ def death(boot):
 
 def _ends(vm, gdb):
     """Continued: the machine ends (it was started with -no-reboot), or begins anew in Bochs."""
-    said = vm.said()
     gdb.cont()
     if vm.machine.emulator == "bochs":
         time.sleep(1)
     else:
         vm.wait_exit(10)
-    assert "survived" not in said
+    assert "survived" not in vm.said()
 
 
 @pytest.mark.parametrize("way", RESETS)
