@@ -107,11 +107,12 @@ static void choose_backend(void)
 static void build_stage2(const struct boot_info *info)
 {
     hpa_t pool = info->self_start + image_size();
+    hpa_t end = info->self_start + info->self_size - options.trace; /* of the pool */
     struct stage2_config config = {.format = hv_backend->stage2,
                                    .phys_bits = platform_phys_bits(),
                                    .gib_pages = hv_backend->gib_pages(),
                                    .pool = pool,
-                                   .pool_size = info->self_start + info->self_size - pool};
+                                   .pool_size = end > pool ? end - pool : 0};
     struct mediator self = {info->self_start, info->self_start + info->self_size, false, NULL,
                             NULL};
 
@@ -120,9 +121,13 @@ static void build_stage2(const struct boot_info *info)
     if (stage2_init(&config) != HV_OK || mediate_add(&self) != HV_OK)
         refuse_start("the stage-2 tables do not fit in %llu KiB.",
                      (unsigned long long)(config.pool_size >> 10));
-    log_print("memory: %llu KiB reserved at %llx: image %llu KiB, stage-2 tables %llu KiB",
+    debug_config.trace = options.trace ? physmem_map(end) : NULL;
+    debug_config.trace_size = options.trace;
+    log_print("memory: %llu KiB reserved at %llx: image %llu KiB, stage-2 tables %llu KiB, "
+              "tracepoints %u KiB",
               (unsigned long long)(info->self_size >> 10), (unsigned long long)info->self_start,
-              (unsigned long long)(image_size() >> 10), (unsigned long long)(stage2_used() >> 10));
+              (unsigned long long)(image_size() >> 10), (unsigned long long)(stage2_used() >> 10),
+              (unsigned)(options.trace >> 10));
 }
 
 /* Break-in: the UART's interrupt becomes an NMI. */

@@ -245,6 +245,23 @@ static const char *read_ap(struct text value, struct boot_options *options)
     return NULL;
 }
 
+/* A number of bytes, or of KiB or MiB. */
+static const char *read_trace(struct text value, struct boot_options *options)
+{
+    enum { MOST = 1 << 30 };
+    unsigned shift = 0;
+    uint64_t number;
+
+    if (value.len > 0 && (value.s[value.len - 1] == 'K' || value.s[value.len - 1] == 'M')) {
+        shift = value.s[value.len - 1] == 'K' ? 10 : 20;
+        value.len--;
+    }
+    if (!cmdline_number(value.s, value.len, &number) || number > (uint64_t)MOST >> shift)
+        return "not a size of at most 1024M";
+    options->trace = HV_ALIGN_UP((uint32_t)number << shift, 4096U);
+    return NULL;
+}
+
 static const struct option table[] = {
     {"gdb", read_gdb,
      "com1..com4, io:PORT, mmio:ADDR[:STRIDE], auto or none; ,BAUD ,clock=HZ and "
@@ -253,6 +270,7 @@ static const struct option table[] = {
     {"stop", read_stop, "entry, ap or none"},
     {"console", read_console, "vga, com1..com4 or none; ,guest may follow, or guest"},
     {"ap", read_ap, "auto or icr"},
+    {"trace", read_trace, "SIZE, with K or M behind it: 256K"},
     {"keep-going", NULL, "it alone, without a value"},
 };
 
@@ -305,7 +323,8 @@ static void read_word(const struct cmdline_word *word, struct boot_options *opti
             report(errors, whole, wrong, o->right);
         return;
     }
-    report(errors, whole, "unknown option", "gdb=, guest=, stop=, console=, ap= or keep-going");
+    report(errors, whole, "unknown option",
+           "gdb=, guest=, stop=, console=, ap=, trace= or keep-going");
 }
 
 /* The debugger and our log cannot share a line: each would garble the other. */
@@ -348,6 +367,7 @@ bool boot_options_parse(const char *line, bool have_module, struct boot_options 
     options->gdb = default_gdb;
     options->guest.kind = have_module ? BOOT_GUEST_MODULE : BOOT_GUEST_NEXT;
     options->console.kind = BOOT_CONSOLE_VGA;
+    options->trace = 256 << 10;
     while (cmdline_next(&line, &word))
         read_word(&word, options, errors);
     if (options->guest.kind == BOOT_GUEST_MODULE && !have_module) {

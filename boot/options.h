@@ -54,6 +54,7 @@ struct boot_options {
     struct boot_console console;
     bool guest_console; /* the guest's serial console is on the debug UART */
     enum boot_ap ap;
+    uint32_t trace; /* bytes for what tracepoints collect */
     bool keep_going;
 };
 

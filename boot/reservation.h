@@ -1,7 +1,7 @@
 /*
  * The reservation: the memory gdbvisor keeps. From its start: the image (code, data, stacks, all
- * per-CPU data), then the pool of stage-2 tables up to its end. 2 MiB pages whole, so that stage 2
- * hides it without small tables.
+ * per-CPU data), then the pool of stage-2 tables, and at its end what tracepoints collect. 2 MiB
+ * pages whole, so that stage 2 hides it without small tables.
  */
 #ifndef BOOT_RESERVATION_H
 #define BOOT_RESERVATION_H
@@ -10,7 +10,7 @@
 
 enum { RESERVATION_ALIGN = 2 << 20 };
 
-/* Bytes to reserve for an image of this many bytes on this processor. */
-uint64_t reservation_size(uint64_t image_bytes);
+/* Bytes to reserve for an image and for tracepoints of this many bytes on this processor. */
+uint64_t reservation_size(uint64_t image_bytes, uint64_t trace_bytes);
 
 #endif

@@ -485,7 +485,7 @@ void debug_session_run(struct vcpu *v, const struct debug_config *config)
         run_to_entry(v, config, &stop);
     if (config->link) {
         baud_init(&debug.baud, config->link->baud());
-        traces_init();
+        traces_init(config->trace, config->trace_size);
         gdbstub_init(&debug.stub, &debug_target, put, &stop);
         if (!config->stop_at_entry)
             debug.stub.running = true;

@@ -50,6 +50,8 @@ struct debug_config {
     bool (*code_intact)(void);
     gpa_t boot_services; /* of the pointer in UEFI's system table, 0: there is none */
     struct death_ports death_ports;
+    uint8_t *trace; /* memory for what tracepoints collect; NULL: none can be collected */
+    size_t trace_size;
     char about[160]; /* versions and sizes for `monitor version` */
 };
 

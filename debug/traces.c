@@ -8,8 +8,6 @@
 
 struct gdb_trace debug_trace;
 
-static uint8_t buffer[TRACES_BUFFER];
-
 /* Whoever collects; the packets come while all CPUs stand. */
 static struct spinlock lock;
 
@@ -20,9 +18,9 @@ static struct {
 } armed[TRACE_POINTS];
 static unsigned armed_count;
 
-void traces_init(void)
+void traces_init(uint8_t *bytes, size_t size)
 {
-    trace_init(&debug_trace, buffer, sizeof(buffer));
+    trace_init(&debug_trace, bytes, size);
     armed_count = 0;
 }
 

@@ -9,13 +9,10 @@
 #include "debug/judge.h"
 #include "gdbstub/trace.h"
 
-/* For what is collected. */
-enum { TRACES_BUFFER = 256 << 10 };
-
 extern struct gdb_trace debug_trace;
 
-/* Before the guest runs. */
-void traces_init(void);
+/* Before the guest runs; size bytes for what is collected. */
+void traces_init(uint8_t *bytes, size_t size);
 
 /* See struct gdb_target. */
 enum hv_status traces_arm(void);

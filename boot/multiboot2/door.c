@@ -2,6 +2,7 @@
 
 #include "boot/hall.h"
 #include "boot/multiboot2/mbi.h"
+#include "boot/options.h"
 #include "boot/relocate.h"
 #include "boot/reservation.h"
 
@@ -20,6 +21,18 @@ static void continue_in_copy(uint64_t mbi)
     hall_enter(&boot, map_status);
 }
 
+/* The hall reads the options, and tells what is wrong with them; this one has to be known before.
+ */
+static uint32_t trace_size(const uint8_t *mbi)
+{
+    static struct boot_options options;
+    static struct boot_option_errors errors;
+
+    mbi_options(mbi, boot.options, sizeof(boot.options));
+    boot_options_parse(boot.options, true, &options, &errors);
+    return options.trace;
+}
+
 void door_enter(uint32_t magic, uint32_t mbi)
 {
     image_fix_pointers();
@@ -36,7 +49,7 @@ void door_enter(uint32_t magic, uint32_t mbi)
     unsigned count = mbi_used_ranges(bytes, used, MAX_USED);
     used[count++] = (struct memory_range){image_base(), image_base() + image_size(), 0};
 
-    boot.self_size = reservation_size(image_size());
+    boot.self_size = reservation_size(image_size(), trace_size(bytes));
     boot.self_start =
         memory_map_find_top(&boot.map, boot.self_size, RESERVATION_ALIGN, 1ULL << 32, used, count);
     if (boot.self_start)

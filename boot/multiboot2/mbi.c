@@ -204,6 +204,15 @@ static enum hv_status read_tag(const struct mbi_tag *tag, struct boot_info *info
     return HV_OK;
 }
 
+void mbi_options(const uint8_t *mbi, char *line, size_t size)
+{
+    *line = '\0';
+    for (const struct mbi_tag *tag = next_tag(mbi, NULL); tag; tag = next_tag(mbi, tag)) {
+        if (tag->type == TAG_CMDLINE)
+            copy_text(line, size, (const char *)(tag + 1), tag->size - sizeof(*tag));
+    }
+}
+
 enum hv_status mbi_read(const uint8_t *mbi, struct boot_info *info)
 {
     info->boot_drive = -1;

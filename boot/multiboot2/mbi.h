@@ -32,6 +32,9 @@ enum mbi_tag_type {
  */
 enum hv_status mbi_memory_map(const uint8_t *mbi, struct memory_map *map);
 
+/* The option line, cut to fit; "" without one. */
+void mbi_options(const uint8_t *mbi, char *line, size_t size);
+
 /* The memory that the modules and the information itself lie in; returns how many, at most max. */
 unsigned mbi_used_ranges(const uint8_t *mbi, struct memory_range *ranges, unsigned max);
 

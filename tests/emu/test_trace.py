@@ -55,6 +55,27 @@ def test_hits_cost_nothing_until_asked(boot):
     assert rsp.interrupt().startswith("T02")
 
 
+@pytest.mark.needs("raw")
+def test_room_for_traces(boot):
+    """trace=SIZE: so much is there, and hidden from the guest as all of the reservation."""
+    vm = boot("hello64", options="trace=3M")
+    assert "tracepoints 3072 KiB" in vm.console()
+    rsp = vm.rsp()
+    rsp.ask("qSupported:swbreak+")
+    loop, counter = _to_loop(vm, rsp)
+    for packet in ("QTinit", f"QTDP:1:{loop:x}:E:0:3-", f"QTDP:-1:{loop:x}:M-1,100000,f0000",
+                   "QTBuffer:circular:1", "QTStart"):
+        assert rsp.ask(packet) == "OK"
+    code = f"24{counter:08x}1a22051327"  # counter == 5
+    assert rsp.ask(f"Z0,{loop:x},1;X{len(code) // 2:x},{code}") == "OK"
+    assert rsp.ask("vCont;c", 120).startswith("T05swbreak:;")
+    status = rsp.ask("qTStatus")
+    assert "tcreated:3;tsize:300000;" in status
+    assert rsp.ask("QTFrame:pc:" + f"{loop:x}").endswith("T1")
+    assert rsp.ask(f"m{loop:x},2") == "48ff"  # from the frame
+    assert rsp.ask("QTBuffer:size:300001") == "E22"
+
+
 def test_gdb_traces_steps_and_dumps(boot, tmp_path):
     """trace, collect, while-stepping, tfind and tdump by gdb."""
     vm = boot("hello64")

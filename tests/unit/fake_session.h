@@ -64,7 +64,10 @@ static inline int setup(void **state)
 static inline void session(bool has_link, bool stop_at_entry, const struct model_entry *guest,
                            unsigned count, const char *const *gdb)
 {
-    struct debug_config config = {.link = has_link ? &fake_link : NULL,
+    static uint8_t trace[4096];
+    struct debug_config config = {.trace = trace,
+                                  .trace_size = sizeof(trace),
+                                  .link = has_link ? &fake_link : NULL,
                                   .stop_at_entry = stop_at_entry,
                                   .entry = {entry[0], entry[1]},
                                   .death_ports = {0x604, 9, {0x404, 0}}};

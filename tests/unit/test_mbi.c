@@ -251,6 +251,9 @@ static void test_texts(void **state)
     memset(tag(MODULE, 8 + 3000) + 8, 'c', 3000);
     assert_int_equal(read_all(), HV_OK);
     assert_string_equal(info.options, "aaaaa");
+    char line[4];
+    mbi_options(mbi, line, sizeof(line));
+    assert_string_equal(line, "aaa");
     assert_int_equal(strlen(info.loader), sizeof(info.loader) - 1);
     assert_int_equal(strlen(info.modules[0].cmdline), BOOT_CMDLINE_SIZE - 1);
     setup(NULL);

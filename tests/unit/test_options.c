@@ -47,6 +47,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.stop, BOOT_STOP_ENTRY);
     assert_int_equal(options.console.kind, BOOT_CONSOLE_VGA);
     assert_int_equal(options.ap, BOOT_AP_AUTO);
+    assert_int_equal(options.trace, 256 << 10);
     assert_false(options.keep_going);
 
     assert_true(boot_options_parse("", false, &options, &errors));
@@ -236,12 +237,24 @@ static void test_the_rest(void **state)
     assert_string_equal(bad("console=com5"),
                         "console=com5: no such console; use vga, com1..com4 or none; ,guest may "
                         "follow, or guest");
+    assert_int_equal(good("trace=16M")->trace, 16 << 20);
+    assert_int_equal(good("trace=1024M")->trace, 1 << 30);
+    assert_int_equal(good("trace=64K")->trace, 64 << 10);
+    assert_int_equal(good("trace=4097")->trace, 8192);
+    assert_int_equal(good("trace=0x1000")->trace, 4096);
+    assert_int_equal(good("trace=0")->trace, 0);
+    assert_string_equal(bad("trace=1025M"), "trace=1025M: not a size of at most 1024M; use SIZE, "
+                                            "with K or M behind it: 256K");
+    assert_int_equal(options.trace, 256 << 10);
+    assert_non_null(strstr(bad("trace=M"), "not a size"));
+    assert_non_null(strstr(bad("trace="), "not a size"));
+    assert_non_null(strstr(bad("trace=18446744073709551615K"), "not a size"));
     assert_string_equal(bad("ap=sipi"), "ap=sipi: no such way; use auto or icr");
     assert_non_null(strstr(bad("keep-going=1"), "keep-going=1: it takes no value"));
     assert_false(options.keep_going);
     assert_string_equal(
         bad("quiet"),
-        "quiet: unknown option; use gdb=, guest=, stop=, console=, ap= or keep-going");
+        "quiet: unknown option; use gdb=, guest=, stop=, console=, ap=, trace= or keep-going");
     assert_non_null(strstr(bad("gdbx=com1"), "unknown option"));
     assert_non_null(strstr(bad("gd=com1"), "unknown option"));
     assert_non_null(strstr(bad("=com1"), "=com1: unknown option"));

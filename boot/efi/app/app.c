@@ -50,7 +50,8 @@ static void print(const char *text)
  */
 static void reserve(struct boot_info *info)
 {
-    uint64_t size = reservation_size(image_size()), slack = RESERVATION_ALIGN - PAGE_SIZE;
+    uint64_t size = reservation_size(image_size(), options.trace),
+             slack = RESERVATION_ALIGN - PAGE_SIZE;
     EFI_PHYSICAL_ADDRESS got = UINT32_MAX;
 
     info->self_size = size;
