@@ -15,8 +15,11 @@ static struct debug_steps *steps = &debug.cpus[0].steps;
 
 static int setup(void **state)
 {
+    static const struct debug_config config;
+
     (void)state;
     model_backend_reset();
+    debug.config = &config;
     debug_target.attached();
     return 0;
 }
