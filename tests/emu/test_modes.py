@@ -109,8 +109,14 @@ def test_user_5_layout_by_mode(boot):
             gdb.write(gdb.value("$esp"), (vm.guest["text_page"] + 1).to_bytes(4, "little"))
             gdb.run("set $ebp = $esp + 16")
             assert "in text_page" in gdb.run("backtrace 2")
-    gdb.monitor("arch x86-64")
-    gdb.run("unset tdesc filename")
+    # It stays for a gdb that comes back, and goes with a detach.
+    gdb.monitor("arch i386")
+    gdb.disconnect()
+    gdb.connect()
+    assert '(currently "i386")' in gdb.run("show architecture")
+    assert gdb.value("$eip") == gdb.value("$ip") + gdb.value("$cs_base")
+    gdb.detach()
+    gdb.connect()
     assert '(currently "i386:x86-64")' in gdb.run("show architecture")
     gdb.detach()
 
