@@ -58,18 +58,32 @@ static void check_raised(uint8_t vector, bool has_error)
     v->event.type = HV_EVENT_NONE;
 }
 
-/* DR-5 */
+/* DR-5: after power-on and after INIT; what the user has armed is armed again. */
 static void test_dr5_reset_values(void **state)
 {
     (void)state;
-    v->debug_regs.dr[2] = 5;
-    v->debug_regs.dr6 = v->debug_regs.dr7 = 0;
-    vcpu_reset(v);
-    assert_int_equal(v->debug_regs.dr6, 0xffff0ff0);
-    assert_int_equal(v->debug_regs.dr7, 0x400);
-    assert_int_equal(v->live_dr7, 0x400);
-    assert_int_equal(v->debug_regs.dr[2], 0);
-    assert_true(v->dr_dirty);
+    user(0, DEBUG_EXECUTE, 1, 0x1234);
+    for (unsigned init = 0; init < 2; init++) {
+        for (unsigned n = 0; n < 4; n++)
+            dr_write(n, 0x1000 + n);
+        dr_write(7, 0xd00dff);
+        v->debug_regs.dr6 = 0;
+        v->debug_regs.debugctl = DEBUGCTL_BTF;
+        if (init)
+            vcpu_init(v, 0x306c3);
+        else
+            vcpu_reset(v);
+        assert_int_equal(v->debug_regs.dr6, 0xffff0ff0);
+        assert_int_equal(v->debug_regs.dr7, 0x400);
+        assert_int_equal(v->debug_regs.debugctl, 0);
+        assert_int_equal(v->live_dr7, 0x400);
+        for (unsigned n = 0; n < 4; n++)
+            assert_int_equal(v->debug_regs.dr[n] | v->live_dr[n], 0);
+        assert_true(v->dr_dirty);
+        debug_regs_update(v);
+        assert_int_equal(v->live_dr[0], 0x1234);
+        assert_int_equal(v->live_dr7, 0x400 | DR7_GE | DR7_G(0));
+    }
 }
 
 /* DR-6, HAXM-8: every register its own value, and the reserved bits as the processor has them. */
