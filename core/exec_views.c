@@ -219,14 +219,17 @@ static void add_address(gva_t *addresses, unsigned *n, gva_t address)
     addresses[(*n)++] = address;
 }
 
-/* As the code that runs now knows the breakpoints, and as the user does. */
+/*
+ * As the code that runs now knows the breakpoints, and as the user does. Not for 16-bit code, whose
+ * segments have bases: QEMU's emulation takes the offset for the address there, and ends.
+ */
 static bool enter_registers(struct vcpu *v, struct cpu_view *view, gpa_t page, unsigned first,
                             unsigned end)
 {
     gva_t addresses[2 * DEBUG_SLOTS], here = vcpu_linear_rip(v) & ~(gva_t)(PAGE - 1);
     unsigned n = 0;
 
-    if (end - first > DEBUG_SLOTS)
+    if (end - first > DEBUG_SLOTS || vcpu_code_bits(v) == 16)
         return false;
     for (unsigned i = first; i < end; i++) {
         add_address(addresses, &n, here | (list[i].gpa & (PAGE - 1)));
