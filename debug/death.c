@@ -1,6 +1,7 @@
 #include "debug/death.h"
 
 #include "arch/x86/registers.h"
+#include "core/guest_memory.h"
 #include "core/ipi.h"
 #include "debug/state.h"
 #include "hv/compiler.h"
@@ -94,12 +95,28 @@ static const char *find_port(const struct vcpu *v, const struct hv_exit *exit)
     return NULL;
 }
 
+/*
+ * OUT to the port that asks for an SMI, a PAUSE perhaps, and HLT: a firmware that waits for its own
+ * handler, which nobody outside of it can see.
+ */
+static bool waits_for_smi(struct vcpu *v)
+{
+    enum { OUT_IMMEDIATE = 0xe6, SMI_PORT = 0xb2, LOOK = 4 };
+    uint8_t before[LOOK];
+
+    if (guest_linear_read(v, vcpu_linear_rip(v) - LOOK, before, LOOK) != LOOK)
+        return false;
+    return (before[2] == OUT_IMMEDIATE && before[3] == SMI_PORT) ||
+           (before[0] == OUT_IMMEDIATE && before[1] == SMI_PORT && before[2] == 0xf3 &&
+            before[3] == 0x90);
+}
+
 /* The last one to halt sees that all others have: each first says so, then looks. */
 static bool is_last_halt(struct vcpu *v)
 {
     const struct debug_cpu *cpu = &debug.cpus[v->number];
 
-    if (v->regs.rflags & RFLAGS_IF)
+    if ((v->regs.rflags & RFLAGS_IF) || waits_for_smi(v))
         return false;
     atomic_set(&halted[v->number], 1);
     for (unsigned i = 0; i < vcpu_count(); i++) {

@@ -143,6 +143,25 @@ static void test_user4_halt(void **state)
     core_set_catch(NULL);
 }
 
+/* A BIOS that has asked for an SMI halts until its own handler takes it from there. */
+static void test_smi(void **state)
+{
+    static const uint8_t before[2][4] = {{0xe6, 0xb2, 0xf3, 0x90}, {0x90, 0x90, 0xe6, 0xb2}};
+    GUEST(FREE(interrupts_off, HV_EXIT_HLT), ENTRY(RUN_HALTED, nop, .kind = HV_EXIT_NONE),
+          FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported c");
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        setup_death(state);
+        memcpy(model_memory(PC - 4), before[i], 4);
+        SESSION();
+        assert_int_equal(count_sent("$T"), 0);
+    }
+    memset(model_memory(PC - 4), 0, 4);
+    core_set_catch(NULL);
+}
+
 /* An idle CPU: it halts, and the interrupt that ends it is the guest's. */
 static void test_idle(void **state)
 {
@@ -164,6 +183,7 @@ int main(void)
         cmocka_unit_test_setup(test_user10_without_gdb, setup_death),
         cmocka_unit_test_setup(test_user4_double_fault, setup_death),
         cmocka_unit_test_setup(test_user4_halt, setup_death),
+        cmocka_unit_test_setup(test_smi, setup_death),
         cmocka_unit_test_setup(test_idle, setup_death),
     };
 
