@@ -147,12 +147,16 @@ def test_bios_break_in_and_break_at_7c00(boot_disk):
 
 @pytest.mark.needs("triple")
 def test_bios_triple_fault_stops(boot_disk):
-    """USER-4: a triple fault in real mode stops there, before the machine is reset."""
+    """USER-4: a triple fault in real mode stops there, before the machine is reset; before that the
+    double fault it grows from, where the emulator has that exit."""
     vm = boot_disk("probe", "guest=disk:0 stop=none")
     vm.wait_said("sector: done\n")
     gdb = vm.gdb()
     gdb.write(vm.guest["order"], b"\x01")
     stop = gdb.go()
+    if "has a double fault" in gdb.console:
+        assert stop.pc == vm.guest["triple"] and "triple fault" not in vm.console()
+        stop = gdb.go()
     assert stop.signal == "SIGSEGV"
     assert stop.pc == vm.guest["triple"]
     assert "triple fault" in vm.console()

@@ -159,8 +159,8 @@ def test_user_7_uefi_shell(start, machine):
     """USER-7: the firmware's own console, which its driver had before gdbvisor came: in the clear, then
     in gdb."""
     config = b"gdb=com1 console=com2,guest guest=next stop=none\n"
-    vm = start(build.efi_media(machine, {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION,
-                                         "EFI/BOOT/gdbvisor.cfg": config}), gdb_uart="com1")
+    files = {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION, "EFI/BOOT/gdbvisor.cfg": config}
+    vm = start([], disks=[build.fat(files)], gdb_uart="com1")
     vm.wait_console("guest: running")
     _wait_line(vm, "Shell>", 120)
     person = vm.rsp()
