@@ -8,7 +8,7 @@
 enum {
     PAGE = STAGE2_PAGE,
     ENTRIES = STAGE2_ENTRIES,
-    SPLIT_PAGES = 128,    /* for pages that are different: holes, devices, breakpoints */
+    SPLIT_PAGES = 96,     /* for pages that are different: holes, devices, breakpoints */
     MAX_PHYS_BITS = 48,   /* what four levels reach */
     SMALL_PHYS_BITS = 40, /* without 1 GiB pages: what is mapped at once, 1 TiB */
     FILL_PAGES = 64,      /* and tables for what lies above, reused round and round */

@@ -14,7 +14,7 @@
 #define GIB (1ULL << 30)
 #define TIB (1ULL << 40)
 
-enum { PAGE = 4096, LARGE = 2 << 20, POOL = 1220 * PAGE, SPLITS = 128 };
+enum { PAGE = 4096, LARGE = 2 << 20, POOL = 1220 * PAGE, SPLITS = 96 };
 
 static uint8_t pool[POOL] HV_ALIGNED(4096);
 
