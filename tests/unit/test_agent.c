@@ -12,34 +12,13 @@
 #include <cmocka.h>
 
 #include "gdbstub/agent.h"
+#include "tests/unit/agent_machine.h"
 
-enum { THREAD = 3, MEMORY_AT = 0x1000 };
-
-static uint8_t memory[64];
 static uint64_t variables[4];
 static char text[8192];
 static size_t text_size;
 static uint64_t collected[64][2];
 static unsigned collected_count, collected_variable;
-
-static bool read_register(unsigned thread, unsigned number, uint64_t *value)
-{
-    assert_int_equal(thread, THREAD);
-    *value = 0x1111111111111111ULL * number;
-    return number < 16;
-}
-
-static size_t read_memory(unsigned thread, gva_t address, void *buf, size_t size)
-{
-    size_t done = 0;
-
-    assert_int_equal(thread, THREAD);
-    while (done < size && address + done - MEMORY_AT < sizeof(memory)) {
-        ((uint8_t *)buf)[done] = memory[address + done - MEMORY_AT];
-        done++;
-    }
-    return done;
-}
 
 static bool get_variable(unsigned thread, unsigned number, uint64_t *value)
 {

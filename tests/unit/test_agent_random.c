@@ -11,29 +11,7 @@
 #include <cmocka.h>
 
 #include "gdbstub/agent.h"
-
-enum { THREAD = 3, MEMORY_AT = 0x1000 };
-
-static uint8_t memory[64];
-
-static bool read_register(unsigned thread, unsigned number, uint64_t *value)
-{
-    assert_int_equal(thread, THREAD);
-    *value = 0x1111111111111111ULL * number;
-    return number < 16;
-}
-
-static size_t read_memory(unsigned thread, gva_t address, void *buf, size_t size)
-{
-    size_t done = 0;
-
-    assert_int_equal(thread, THREAD);
-    while (done < size && address + done - MEMORY_AT < sizeof(memory)) {
-        ((uint8_t *)buf)[done] = memory[address + done - MEMORY_AT];
-        done++;
-    }
-    return done;
-}
+#include "tests/unit/agent_machine.h"
 
 static const struct agent_machine bare = {.reg = read_register, .read = read_memory};
 
