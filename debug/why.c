@@ -156,9 +156,10 @@ static void explain_selector(struct vcpu *v, uint32_t error)
                      table);
         return;
     }
-    monitor_line("because of selector %04x in the %s: base %llx limit %x attributes %03x%s",
-                 selector, table, U(s.base), (unsigned)s.limit, (unsigned)s.attributes,
+    monitor_line("because of selector %04x in the %s%s:", selector, table,
                  s.attributes & SEG_ATTR_PRESENT ? "" : ", not present");
+    monitor_line("  base %llx limit %x attributes %03x", U(s.base), (unsigned)s.limit,
+                 (unsigned)s.attributes);
 }
 
 /* The address of the instruction's memory operand; false: it has none. */

@@ -15,6 +15,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/unit/ask_monitor.h"
 #include "tests/unit/fake_fpu.h"
 
 /* Tables of long mode: one page at LINEAR, one entry at each level. */
@@ -24,28 +25,7 @@ enum { IDT = 0x16000, GDT = 0x17000 };
 #define NX     HV_BIT(63)
 
 static struct vcpu *v;
-static char out[8000];
-static size_t length;
 static struct debug_config config;
-
-static void print(const char *text, size_t size)
-{
-    assert_true(length + size < sizeof(out));
-    memcpy(out + length, text, size);
-    out[length += size] = 0;
-}
-
-static const char *ask(const char *command)
-{
-    length = 0;
-    out[0] = 0;
-    assert_int_equal(debug_monitor(command, print), HV_OK);
-    for (const char *p = out; *p; p += strcspn(p, "\n") + 1) {
-        if (strcspn(p, "\n") > 88)
-            fail_msg("long: %.*s", (int)strcspn(p, "\n"), p);
-    }
-    return out;
-}
 
 static void entry(gpa_t table, unsigned index, uint64_t value)
 {
@@ -155,8 +135,8 @@ static void test_user4_selectors(void **state)
 {
     (void)state;
     fault(VECTOR_NP, 0x10, 0);
-    because(
-        "because of selector 0010 in the GDT: base 0 limit ffffffff attributes c13, not present");
+    because("because of selector 0010 in the GDT, not present:\n"
+            "  base 0 limit ffffffff attributes c13\n");
     fault(VECTOR_GP, 0x18, 0);
     because("because of selector 0018: outside the GDT's limit, or not mapped");
     fault(VECTOR_GP, 0x41 * 8 + 2, 0);
