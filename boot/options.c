@@ -344,15 +344,18 @@ static void check_uarts(struct boot_options *options, struct boot_option_errors 
     options->console = (struct boot_console){BOOT_CONSOLE_NONE, 0, 0};
 }
 
-/* The guest's console is at the debug UART's ports. */
+/* The guest's console is at the debug UART's ports, and hears and is heard by its interrupt. */
 static void check_guest_console(struct boot_options *options, struct boot_option_errors *errors)
 {
     static const char word[] = "console=guest";
+    const char *what = "gdb=none has no line for it";
 
     if (!options->guest_console ||
         (options->gdb.kind != BOOT_GDB_MMIO && options->gdb.kind != BOOT_GDB_NONE))
         return;
-    report(errors, (struct text){word, sizeof(word) - 1}, "gdb= has no UART at ports",
+    if (options->gdb.kind == BOOT_GDB_MMIO)
+        what = "gdb=mmio: has no ports and no known interrupt, so what is typed would not be heard";
+    report(errors, (struct text){word, sizeof(word) - 1}, what,
            "gdb=com1..com4, io:PORT or auto with it");
     options->guest_console = false;
 }

@@ -168,9 +168,14 @@ static void test_guest_console(void **state)
     assert_false(options.guest_console);
     assert_non_null(strstr(bad("console=com2,host"), "only ,guest may follow"));
     assert_non_null(strstr(bad("console=guest,com2"), "only ,guest may follow"));
-    assert_non_null(strstr(bad("console=guest gdb=none"), "gdb= has no UART at ports"));
+    assert_string_equal(bad("console=guest gdb=none"),
+                        "console=guest: gdb=none has no line for it; use gdb=com1..com4, io:PORT "
+                        "or auto with it");
     assert_false(options.guest_console);
-    bad("console=guest gdb=mmio:0xfe031000");
+    assert_string_equal(bad("console=guest gdb=mmio:0xfe031000"),
+                        "console=guest: gdb=mmio: has no ports and no known interrupt, so what is "
+                        "typed would not be heard; use gdb=com1..com4, io:PORT or auto with it");
+    assert_false(options.guest_console);
     bad("console=com1,guest gdb=com1");
 }
 
