@@ -1,5 +1,6 @@
 #include "core/exec_views.h"
 
+#include "arch/x86/insn.h"
 #include "arch/x86/physmem.h"
 #include "arch/x86/registers.h"
 #include "core/backend.h"
@@ -250,9 +251,8 @@ static bool enter_registers(struct vcpu *v, struct cpu_view *view, gpa_t page, u
 static void fill_copy(unsigned cpu, gpa_t page, unsigned first, unsigned end)
 {
     uint8_t *copy = copies[cpu];
-    size_t n = guest_phys_read(page, copy, PAGE);
 
-    memset(copy + n, 0, PAGE - n);
+    copy_page(copy, byte_at(page));
     for (unsigned i = first; i < end; i++)
         copy[list[i].gpa - page] = INT3;
 }

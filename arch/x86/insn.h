@@ -360,4 +360,11 @@ static inline void mmio_write8(hpa_t address, uint8_t value)
     *(volatile uint8_t *)address = value;
 }
 
+/* 4096 bytes; fast strings copy them in a fraction of a loop's time. */
+static inline void copy_page(void *dst, const void *src)
+{
+    uint64_t words = 512;
+    __asm__ volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(words) : : "memory");
+}
+
 #endif

@@ -269,4 +269,9 @@ static inline void mmio_write8(hpa_t address, uint8_t value)
     model_mmio_write(address, value, 1);
 }
 
+static inline void copy_page(void *dst, const void *src)
+{
+    __builtin_memcpy(dst, src, 4096);
+}
+
 #endif
