@@ -1,37 +1,11 @@
 #include "core/guest_uart.h"
 
+#include "arch/x86/ns16550_regs.h"
 #include "lib/string.h"
 
-enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
-
 enum {
-    IER_RX = 0x01,
-    IER_TX = 0x02,
-    IER_LINE = 0x04,
-    IER_MODEM = 0x08,
-    IIR_NONE = 0x01,
-    IIR_MODEM = 0x00,
-    IIR_TX = 0x02,
-    IIR_RX = 0x04,
-    IIR_LINE = 0x06,
-    IIR_FIFO = 0xc0,
-    FCR_ENABLE = 0x01,
-    FCR_CLEAR_RX = 0x02,
     FCR_KEPT = 0xc9, /* the other bits clear themselves, or are not there */
-    LCR_LATCH = 0x80,
-    MCR_DTR = 0x01,
-    MCR_RTS = 0x02,
-    MCR_OUT1 = 0x04,
-    MCR_OUT2 = 0x08, /* a PC's gate for the interrupt line */
-    MCR_LOOP = 0x10,
-    MCR_ALL = 0x1f,
-    LSR_DATA = 0x01,
-    LSR_OVERRUN = 0x02,
-    LSR_EMPTY = 0x60, /* the holding register, and the shift register behind it */
-    MSR_CTS = 0x10,
-    MSR_DSR = 0x20,
-    MSR_RI = 0x40,
-    MSR_DCD = 0x80,
+    LSR_EMPTY = NS16550_LSR_THR_EMPTY | NS16550_LSR_TX_IDLE,
 };
 
 void guest_uart_reset(struct guest_uart *u)
@@ -42,39 +16,40 @@ void guest_uart_reset(struct guest_uart *u)
 
 static unsigned depth(const struct guest_uart *u)
 {
-    return u->fcr & FCR_ENABLE ? GUEST_UART_FIFO : 1;
+    return u->fcr & NS16550_FCR_ENABLE ? NS16550_FIFO_DEPTH : 1;
 }
 
 static uint8_t modem_lines(const struct guest_uart *u)
 {
     uint8_t lines = 0;
 
-    if (!(u->mcr & MCR_LOOP))
-        return MSR_CTS | MSR_DSR | MSR_DCD; /* a cable with everything on it */
-    lines |= u->mcr & MCR_RTS ? MSR_CTS : 0;
-    lines |= u->mcr & MCR_DTR ? MSR_DSR : 0;
-    lines |= u->mcr & MCR_OUT1 ? MSR_RI : 0;
-    lines |= u->mcr & MCR_OUT2 ? MSR_DCD : 0;
+    if (!(u->mcr & NS16550_MCR_LOOP)) /* a cable with everything on it */
+        return NS16550_MSR_CTS | NS16550_MSR_DSR | NS16550_MSR_DCD;
+    lines |= u->mcr & NS16550_MCR_RTS ? NS16550_MSR_CTS : 0;
+    lines |= u->mcr & NS16550_MCR_DTR ? NS16550_MSR_DSR : 0;
+    lines |= u->mcr & NS16550_MCR_OUT1 ? NS16550_MSR_RI : 0;
+    lines |= u->mcr & NS16550_MCR_OUT2 ? NS16550_MSR_DCD : 0;
     return lines;
 }
 
 /* What stands in IIR: the most urgent of what is enabled and pending. */
 static uint8_t pending(const struct guest_uart *u)
 {
-    if ((u->ier & IER_LINE) && u->overrun)
-        return IIR_LINE;
-    if ((u->ier & IER_RX) && u->rx_count)
-        return IIR_RX;
-    if ((u->ier & IER_TX) && u->tx_event && !u->tx_held)
-        return IIR_TX;
-    if ((u->ier & IER_MODEM) && u->msr_changes)
-        return IIR_MODEM;
-    return IIR_NONE;
+    if ((u->ier & NS16550_IER_LINE) && u->overrun)
+        return NS16550_IIR_LINE;
+    if ((u->ier & NS16550_IER_RX) && u->rx_count)
+        return NS16550_IIR_RX;
+    if ((u->ier & NS16550_IER_TX) && u->tx_event && !u->tx_held)
+        return NS16550_IIR_TX;
+    if ((u->ier & NS16550_IER_MODEM) && u->msr_changes)
+        return NS16550_IIR_MODEM;
+    return NS16550_IIR_NONE;
 }
 
 bool guest_uart_interrupts(const struct guest_uart *u)
 {
-    return pending(u) != IIR_NONE && (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+    return pending(u) != NS16550_IIR_NONE &&
+           (u->mcr & (NS16550_MCR_OUT2 | NS16550_MCR_LOOP)) == NS16550_MCR_OUT2;
 }
 
 static void store(struct guest_uart *u, uint8_t byte)
@@ -88,7 +63,7 @@ static void store(struct guest_uart *u, uint8_t byte)
 
 bool guest_uart_receive(struct guest_uart *u, uint8_t byte)
 {
-    if (u->rx_count == depth(u) || (u->mcr & MCR_LOOP))
+    if (u->rx_count == depth(u) || (u->mcr & NS16550_MCR_LOOP))
         return false;
     store(u, byte);
     return true;
@@ -108,15 +83,15 @@ static uint8_t read_id(struct guest_uart *u)
 {
     uint8_t id = pending(u);
 
-    if (id == IIR_TX)
+    if (id == NS16550_IIR_TX)
         u->tx_event = false;
-    return (uint8_t)(id | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0));
+    return (uint8_t)(id | (u->fcr & NS16550_FCR_ENABLE ? NS16550_IIR_FIFO_GOOD : 0));
 }
 
 static uint8_t read_line(struct guest_uart *u)
 {
-    uint8_t lsr = (uint8_t)((u->rx_count ? LSR_DATA : 0) | (u->overrun ? LSR_OVERRUN : 0) |
-                            (u->tx_held ? 0 : LSR_EMPTY));
+    uint8_t lsr = (uint8_t)((u->rx_count ? NS16550_LSR_DATA : 0) |
+                            (u->overrun ? NS16550_LSR_OVERRUN : 0) | (u->tx_held ? 0 : LSR_EMPTY));
 
     u->overrun = false;
     return lsr;
@@ -132,25 +107,25 @@ static uint8_t read_modem(struct guest_uart *u)
 
 uint8_t guest_uart_read(struct guest_uart *u, unsigned reg)
 {
-    bool latch = u->lcr & LCR_LATCH;
+    bool latch = u->lcr & NS16550_LCR_DLAB;
 
-    if (reg == LSR && u->looks < GUEST_UART_LOOKS)
+    if (reg == NS16550_LSR && u->looks < GUEST_UART_LOOKS)
         u->looks++;
     u->pause |= u->looks == GUEST_UART_LOOKS;
     switch (reg) {
-    case DATA:
+    case NS16550_RBR:
         return latch ? (uint8_t)u->divisor : take(u);
-    case IER:
+    case NS16550_IER:
         return latch ? (uint8_t)(u->divisor >> 8) : u->ier;
-    case IIR_FCR:
+    case NS16550_IIR:
         return read_id(u);
-    case LCR:
+    case NS16550_LCR:
         return u->lcr;
-    case MCR:
+    case NS16550_MCR:
         return u->mcr;
-    case LSR:
+    case NS16550_LSR:
         return read_line(u);
-    case MSR:
+    case NS16550_MSR:
         return read_modem(u);
     default:
         return u->scr;
@@ -161,7 +136,7 @@ static int write_data(struct guest_uart *u, uint8_t value)
 {
     u->tx_event = true;
     u->looks = 0;
-    if (!(u->mcr & MCR_LOOP))
+    if (!(u->mcr & NS16550_MCR_LOOP))
         return value;
     store(u, value);
     return GUEST_UART_NOTHING;
@@ -170,56 +145,56 @@ static int write_data(struct guest_uart *u, uint8_t value)
 /* Who turns the transmitter's interrupt on with nothing to send is told at once. */
 static void write_ier(struct guest_uart *u, uint8_t value)
 {
-    if ((value & IER_TX) && !(u->ier & IER_TX))
+    if ((value & NS16550_IER_TX) && !(u->ier & NS16550_IER_TX))
         u->tx_event = true;
-    u->ier = value & (IER_RX | IER_TX | IER_LINE | IER_MODEM);
+    u->ier = value & NS16550_IER_ALL;
     u->pause = true;
 }
 
 static void write_fcr(struct guest_uart *u, uint8_t value)
 {
-    if (((value ^ u->fcr) & FCR_ENABLE) || (value & FCR_CLEAR_RX))
+    if (((value ^ u->fcr) & NS16550_FCR_ENABLE) || (value & NS16550_FCR_CLEAR_RX))
         u->rx_count = 0;
-    u->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
+    u->fcr = value & NS16550_FCR_ENABLE ? value & FCR_KEPT : 0;
 }
 
 static void write_mcr(struct guest_uart *u, uint8_t value)
 {
     uint8_t before = modem_lines(u), changed;
 
-    u->mcr = value & MCR_ALL;
+    u->mcr = value & NS16550_MCR_ALL;
     changed = before ^ modem_lines(u);
-    if (!(before & MSR_RI)) /* of this line only its end is noted */
-        changed &= (uint8_t)~MSR_RI;
+    if (!(before & NS16550_MSR_RI)) /* of this line only its end is noted */
+        changed &= (uint8_t)~NS16550_MSR_RI;
     u->msr_changes |= changed >> 4;
 }
 
 int guest_uart_write(struct guest_uart *u, unsigned reg, uint8_t value)
 {
-    bool latch = u->lcr & LCR_LATCH;
+    bool latch = u->lcr & NS16550_LCR_DLAB;
 
     switch (reg) {
-    case DATA:
+    case NS16550_THR:
         if (!latch)
             return write_data(u, value);
         u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
         break;
-    case IER:
+    case NS16550_IER:
         if (latch)
             u->divisor = (uint16_t)((u->divisor & 0x00ff) | value << 8);
         else
             write_ier(u, value);
         break;
-    case IIR_FCR:
+    case NS16550_FCR:
         write_fcr(u, value);
         break;
-    case LCR:
+    case NS16550_LCR:
         u->lcr = value;
         break;
-    case MCR:
+    case NS16550_MCR:
         write_mcr(u, value);
         break;
-    case SCR:
+    case NS16550_SCR:
         u->scr = value;
         break;
     default: /* LSR and MSR are the chip's */

@@ -9,9 +9,10 @@
 #ifndef CORE_GUEST_UART_H
 #define CORE_GUEST_UART_H
 
+#include "arch/x86/ns16550_regs.h"
 #include "hv/types.h"
 
-enum { GUEST_UART_PORTS = 8, GUEST_UART_FIFO = 16, GUEST_UART_NOTHING = -1 };
+enum { GUEST_UART_NOTHING = -1 };
 
 /* So many looks at the line status with nothing sent: the guest waits, or looks for input. */
 enum { GUEST_UART_LOOKS = 4 };
@@ -20,7 +21,7 @@ struct guest_uart {
     uint8_t ier, fcr, lcr, mcr, scr;
     uint8_t msr_changes; /* the low half of MSR */
     uint16_t divisor;
-    uint8_t rx[GUEST_UART_FIFO]; /* the oldest first */
+    uint8_t rx[NS16550_FIFO_DEPTH]; /* the oldest first */
     uint8_t rx_count;
     bool overrun;  /* only in loopback, where nobody asks for room */
     bool tx_event; /* the transmitter got empty, and the guest was not told yet */

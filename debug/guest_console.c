@@ -109,7 +109,7 @@ enum hv_status guest_console_open(uint16_t port)
 {
     guest_uart_reset(&uart);
     told.open = true;
-    return io_policy_device(port, GUEST_UART_PORTS, access);
+    return io_policy_device(port, NS16550_REG_COUNT, access);
 }
 
 size_t guest_console_type(const char *text, size_t size)

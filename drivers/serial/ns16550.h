@@ -15,14 +15,13 @@
 #ifndef DRIVERS_SERIAL_NS16550_H
 #define DRIVERS_SERIAL_NS16550_H
 
-#include "drivers/serial/ns16550_regs.h"
+#include "drivers/serial/ns16550_place.h"
 #include "hv/status.h"
 #include "hv/types.h"
 #include "lib/ring.h"
 
 enum {
     NS16550_CLOCK_HZ = 1843200, /* the crystal of every PC */
-    NS16550_FIFO_DEPTH = 16,
     NS16550_RX_SIZE = 8192,
 
     /* What ns16550_get returns besides bytes. */

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct guest_uart u;
-    uint8_t arrived[GUEST_UART_FIFO] = {0};
+    uint8_t arrived[NS16550_FIFO_DEPTH] = {0};
     unsigned count = 0;
 
     guest_uart_reset(&u);
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         u.tx_held = data[i] & 0x80;
         if (data[i] & 0x40) {
             if (guest_uart_receive(&u, data[i + 1])) {
-                require(count < GUEST_UART_FIFO && !loop);
+                require(count < NS16550_FIFO_DEPTH && !loop);
                 arrived[count++] = data[i + 1];
             }
         } else if (data[i] & 0x20) {
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             require(reg != 2 || (value & 0x30) == 0);
             require(reg != 5 || (value & 0x9c) == 0);
         }
-        require(u.rx_count <= GUEST_UART_FIFO);
+        require(u.rx_count <= NS16550_FIFO_DEPTH);
         require(!guest_uart_interrupts(&u) || (u.ier && (u.mcr & 0x18) == 0x08));
         while (count < u.rx_count) { /* looped back */
             arrived[count] = u.rx[count];

@@ -9,7 +9,7 @@
 #include "core/guest_uart.h"
 #include "drivers/serial/ns16550.h"
 
-/* Registers by the driver's names, for the two must mean the same chip. */
+/* The chip, and the names of its registers, are the driver's too. */
 static struct guest_uart u;
 static char sent[64];
 static unsigned sent_count;

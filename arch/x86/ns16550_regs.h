@@ -1,14 +1,11 @@
 /*
- * The registers of the 8250 family, and how one is reached.
+ * The registers of the 8250 family.
  *
  * Source: National Semiconductor, "PC16550D Universal Asynchronous Receiver/Transmitter with
  * FIFOs", section "Registers".
  */
-#ifndef DRIVERS_SERIAL_NS16550_REGS_H
-#define DRIVERS_SERIAL_NS16550_REGS_H
-
-#include "arch/x86/insn.h"
-#include "hv/types.h"
+#ifndef ARCH_X86_NS16550_REGS_H
+#define ARCH_X86_NS16550_REGS_H
 
 enum ns16550_reg {
     NS16550_RBR = 0, /* receiver buffer, read */
@@ -26,11 +23,20 @@ enum ns16550_reg {
     NS16550_REG_COUNT = 8,
 };
 
+enum { NS16550_FIFO_DEPTH = 16 };
+
 enum {
     NS16550_IER_RX = 0x01,   /* received data (and FIFO timeout) */
+    NS16550_IER_TX = 0x02,   /* the transmitter holding register got empty */
     NS16550_IER_LINE = 0x04, /* line status: overrun, parity, framing, break */
+    NS16550_IER_MODEM = 0x08,
     NS16550_IER_ALL = 0x0f,
 
+    NS16550_IIR_MODEM = 0x00, /* these from the least urgent to the most */
+    NS16550_IIR_NONE = 0x01,
+    NS16550_IIR_TX = 0x02,
+    NS16550_IIR_RX = 0x04,
+    NS16550_IIR_LINE = 0x06,
     NS16550_IIR_FIFO_BROKEN = 0x80, /* 16550: has FIFOs, which lose bytes */
     NS16550_IIR_FIFO_GOOD = 0xc0,   /* 16550A and later */
 
@@ -46,6 +52,7 @@ enum {
     NS16550_MCR_OUT1 = 0x04,
     NS16550_MCR_OUT2 = 0x08, /* a PC's gate for the interrupt line */
     NS16550_MCR_LOOP = 0x10,
+    NS16550_MCR_ALL = 0x1f,
 
     NS16550_LSR_DATA = 0x01,
     NS16550_LSR_OVERRUN = 0x02,
@@ -61,38 +68,5 @@ enum {
     NS16550_MSR_DCD = 0x80, /* OUT2 */
     NS16550_MSR_LINES = 0xf0,
 };
-
-enum ns16550_space { NS16550_PORT, NS16550_MEMORY };
-
-/* Where the registers are: register n at base + n * stride. */
-struct ns16550_place {
-    enum ns16550_space space;
-    uint64_t base;  /* an I/O port, or the address the registers are mapped at */
-    uint8_t stride; /* bytes from one register to the next: 1, 2, 4 or 8 */
-    uint8_t width;  /* bytes of one access: 1 or 4, at most stride; ports: 1 */
-};
-
-/* Reads the low byte of a register. */
-static inline uint8_t ns16550_read(const struct ns16550_place *at, enum ns16550_reg reg)
-{
-    uint64_t address = at->base + (uint64_t)reg * at->stride;
-
-    if (at->space == NS16550_PORT)
-        return inb((uint16_t)address);
-    return at->width == 4 ? (uint8_t)mmio_read32(address) : mmio_read8(address);
-}
-
-static inline void ns16550_write(const struct ns16550_place *at, enum ns16550_reg reg,
-                                 uint8_t value)
-{
-    uint64_t address = at->base + (uint64_t)reg * at->stride;
-
-    if (at->space == NS16550_PORT)
-        outb((uint16_t)address, value);
-    else if (at->width == 4)
-        mmio_write32(address, value);
-    else
-        mmio_write8(address, value);
-}
 
 #endif
