@@ -108,8 +108,11 @@ void guest_cpus_take(const struct boot_info *info, const struct memory_map *map,
     const uint32_t *ids = apic_ids;
 
     ipi_add_cpu(vcpu_get(0), AP_BOOTSTRAP);
-    if (all == 1 && !info->running.other_count)
+    if (all == 1 && !info->running.other_count) {
+        if (way == BOOT_AP_ICR)
+            choose_way(way, 1, all, 0); /* an INIT to itself is seen */
         return;
+    }
     if (firmware && !info->running.other_count) {
         leave(info, apic_ids, all);
         return;

@@ -1,6 +1,7 @@
 #include "core/insn_bytes.h"
 
 #include "core/guest_memory.h"
+#include "hv/compiler.h"
 
 enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn)
 {
@@ -34,4 +35,40 @@ unsigned insn_length(struct vcpu *v, const struct hv_exit *exit)
     if (plain && !(decoded && insn.map == X86_MAP_0F && insn.opcode == plain))
         return PLAIN_LENGTH;
     return decoded ? insn.length : 0;
+}
+
+static uint64_t register_value(const struct vcpu *v, const struct x86_insn *insn, unsigned number,
+                               bool byte)
+{
+    if (byte && !insn->rex && number >= GPR_RSP) /* AH, CH, DH, BH */
+        return v->regs.gpr[number - GPR_RSP] >> 8;
+    return v->regs.gpr[number];
+}
+
+bool insn_stores(const struct vcpu *v, const struct x86_insn *insn, uint64_t *value, unsigned *size)
+{
+    enum { XCHG = 0x86, MOV = 0x88, MOV_FROM_RAX = 0xa2, MOV_IMMEDIATE = 0xc6, BYTE_OR_NOT = 1 };
+    bool byte = !(insn->opcode & BYTE_OR_NOT);
+
+    if (insn->encoding != X86_LEGACY || insn->map != X86_MAP_ONE_BYTE ||
+        (insn->has_modrm && insn->mod == 3))
+        return false;
+    switch (insn->opcode & ~BYTE_OR_NOT) {
+    case XCHG:
+    case MOV:
+        *value = register_value(v, insn, insn->reg, byte);
+        break;
+    case MOV_FROM_RAX:
+        *value = v->regs.gpr[GPR_RAX];
+        break;
+    case MOV_IMMEDIATE:
+        *value = (uint64_t)x86_insn_imm_signed(insn);
+        break;
+    default:
+        return false;
+    }
+    *size = byte ? 1 : insn->operand_size;
+    if (*size < sizeof(*value))
+        *value &= HV_BIT(8 * *size) - 1;
+    return true;
 }

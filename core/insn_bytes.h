@@ -14,4 +14,11 @@ enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn);
  */
 unsigned insn_length(struct vcpu *v, const struct hv_exit *exit);
 
+/*
+ * What a move of a general register or an immediate to memory (MOV, XCHG) is about to store: value,
+ * and its size in bytes. False: it is another instruction.
+ */
+bool insn_stores(const struct vcpu *v, const struct x86_insn *insn, uint64_t *value,
+                 unsigned *size);
+
 #endif

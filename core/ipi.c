@@ -4,6 +4,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/physmem.h"
 #include "arch/x86/registers.h"
+#include "core/insn_bytes.h"
 #include "core/mediate.h"
 #include "core/park.h"
 #include "lib/atomic.h"
@@ -90,6 +91,55 @@ bool ipi_deliver(const struct vcpu *v, uint64_t command)
             post_to(i, &c);
     }
     return true;
+}
+
+static bool is_bootstrap(unsigned cpu)
+{
+    return atomic_get(&words[cpu]) & AP_BOOTSTRAP;
+}
+
+static bool is_restart(const struct vcpu *v, uint64_t command)
+{
+    struct apic_command c = apic_command((uint32_t)command);
+
+    if (c.delivery != APIC_DELIVER_INIT || c.deassert)
+        return false;
+    bool x2apic = apic_is_x2apic();
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        if (is_bootstrap(i) && apic_reaches(command, x2apic, &addresses[v->number], &addresses[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The command that v is about to write to the page. */
+static bool is_restart_by_page(struct vcpu *v, const struct hv_exit *exit)
+{
+    struct x86_insn insn;
+    uint64_t value;
+    unsigned size;
+
+    if (!lapic || !exit->stage2.write || exit->stage2.address != lapic + APIC_ICR_LOW ||
+        insn_at_rip(v, &insn) != HV_OK || !insn_stores(v, &insn, &value, &size))
+        return false;
+    return is_restart(v, (uint64_t)mmio_read32(lapic + APIC_ICR_HIGH) << 32 | (uint32_t)value);
+}
+
+bool ipi_restarts(struct vcpu *v, const struct hv_exit *exit)
+{
+    const uint64_t *gpr = v->regs.gpr;
+
+    switch (exit->kind) {
+    case HV_EXIT_INIT:
+        return is_bootstrap(v->number);
+    case HV_EXIT_STAGE2:
+        return !by_exits && is_restart_by_page(v, exit);
+    case HV_EXIT_MSR_WRITE:
+        return !by_exits && (uint32_t)gpr[GPR_RCX] == MSR_X2APIC_ICR &&
+               is_restart(v, gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX]);
+    default:
+        return false;
+    }
 }
 
 enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector)

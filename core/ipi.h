@@ -42,6 +42,13 @@ void ipi_add_cpu(const struct vcpu *v, uint32_t word);
 bool ipi_deliver(const struct vcpu *v, uint64_t command);
 
 /*
+ * Is this exit of v, which is not carried out yet, an INIT to the CPU that the machine boots by?
+ * All others wait for a start-up then; that one begins at the reset vector. Of commands to the
+ * APIC's page only those that a MOV or XCHG writes are known before.
+ */
+bool ipi_restarts(struct vcpu *v, const struct hv_exit *exit);
+
+/*
  * v writes its APIC base. While the page is guarded it stays where it is, and the APIC enabled, for
  * gdbvisor itself needs it. False: the guest is owed #GP.
  */

@@ -149,9 +149,10 @@ bool mediate_move(struct vcpu *v, gpa_t address, bool write)
     if (m->before)
         m->before(v, address, dummy);
     if (write) {
-        uint32_t value =
-            insn.opcode == OPCODE_STORE ? (uint32_t)v->regs.gpr[insn.reg] : (uint32_t)insn.imm;
-        memcpy(place, &value, sizeof(value));
+        uint64_t value = 0;
+        unsigned size = 0;
+        insn_stores(v, &insn, &value, &size);
+        memcpy(place, &value, size);
         if (m->after_write)
             m->after_write(v, address, dummy);
     } else {

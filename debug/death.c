@@ -141,6 +141,10 @@ bool death_find(struct vcpu *v, const struct hv_exit *exit)
         return (wanted() & DEATH_DOUBLE_FAULT) && exit->exception.vector == VECTOR_DF;
     case HV_EXIT_HLT:
         return (wanted() & DEATH_HALT) && is_last_halt(v);
+    case HV_EXIT_INIT:
+    case HV_EXIT_MSR_WRITE:
+    case HV_EXIT_STAGE2:
+        return (wanted() & DEATH_RESET) && ipi_restarts(v, exit);
     default:
         return false;
     }
@@ -156,13 +160,17 @@ void death_say(struct vcpu *v, const struct hv_exit *exit, char *text, size_t si
         what = "has a double fault";
     else if (exit->kind == HV_EXIT_HLT)
         what = "halts with interrupts off, as all others do";
+    else if (exit->kind == HV_EXIT_INIT)
+        what = "is restarted by INIT";
+    else
+        what = "restarts the boot CPU by INIT";
     fmt_print(text, size, "gdbvisor: the guest's CPU %u %s, at %llx (%s)", v->number,
               what ? what : "", U(vcpu_linear_rip(v)), vcpu_mode_name(v));
 }
 
 uint8_t death_signal(const struct hv_exit *exit)
 {
-    if (exit->kind == HV_EXIT_IO)
-        return GDB_SIGTERM;
-    return exit->kind == HV_EXIT_EXCEPTION ? GDB_SIGSEGV : GDB_SIGABRT;
+    if (exit->kind == HV_EXIT_EXCEPTION)
+        return GDB_SIGSEGV;
+    return exit->kind == HV_EXIT_HLT ? GDB_SIGABRT : GDB_SIGTERM;
 }

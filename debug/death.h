@@ -11,7 +11,8 @@
 
 /* What the user can choose: bits of debug.stops. */
 enum death {
-    DEATH_RESET = 1 << 0, /* by a port: chipset, port A, keyboard controller, ACPI; power off */
+    /* By a port: chipset, port A, keyboard controller, ACPI, power off; INIT to the boot CPU. */
+    DEATH_RESET = 1 << 0,
     DEATH_DOUBLE_FAULT = 1 << 1,
     DEATH_HALT = 1 << 2, /* all CPUs halted with interrupts off */
     DEATH_ALL = 7,

@@ -97,8 +97,6 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
         vcpu_skip(v, exit->insn_length ? exit->insn_length : 1);
         vcpu_raise(v, VECTOR_DB);
         return false;
-    case HV_EXIT_INIT: /* is noted */
-        return false;
     case HV_EXIT_CPUID:
     case HV_EXIT_MSR_READ:
     case HV_EXIT_MSR_WRITE:
@@ -107,9 +105,14 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
     case HV_EXIT_SOFT_INT:
     case HV_EXIT_EXCEPTION:
     case HV_EXIT_HLT:
+    case HV_EXIT_INIT: /* else it is noted */
         return judge_caught(v, exit, event);
-    case HV_EXIT_SHUTDOWN:
     case HV_EXIT_STAGE2:
+        if (judge_caught(v, exit, event))
+            return true;
+        event->kind = EVENT_DEATH;
+        return true;
+    case HV_EXIT_SHUTDOWN:
     case HV_EXIT_INVALID:
     case HV_EXIT_UNKNOWN:
         event->kind = EVENT_DEATH;

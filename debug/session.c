@@ -278,6 +278,8 @@ static void tell(struct vcpu *v)
         else
             stop_for(v, &event, &stop);
     }
+    if (event.kind == EVENT_CATCH && event.seen.kind == HV_EXIT_INIT)
+        ipi_note_init(v); /* now it comes, whether the user has heard of it or not */
     park_release(v);
 }
 

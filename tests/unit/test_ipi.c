@@ -17,6 +17,7 @@
 #include "core/park.h"
 #include "core/policy.h"
 #include "tests/model/backend.h"
+#include "tests/model/memory.h"
 
 enum { CPUS = 4 };
 #define PAGE 0xfee00000ULL
@@ -259,6 +260,73 @@ static void test_by_exits(void **state)
     assert_false(ipi_by_exits());
 }
 
+static bool restarts(unsigned cpu, const struct hv_exit *exit)
+{
+    return ipi_restarts(vcpu_get(cpu), exit);
+}
+
+static bool restarts_by_page(unsigned cpu, uint32_t high, uint32_t low)
+{
+    struct vcpu *v = vcpu_get(cpu);
+    struct hv_exit exit = {.kind = HV_EXIT_STAGE2,
+                           .stage2 = {PAGE + APIC_ICR_LOW, true, false, true}};
+
+    *v = *vcpu_get(0); /* 64-bit code */
+    v->number = cpu;
+    v->regs.rip = 0x1000;
+    memcpy(model_memory(0x1000), "\x89\x08", 2); /* mov [rax], ecx */
+    v->regs.gpr[GPR_RCX] = low;
+    lapic[APIC_ICR_HIGH / 16] = high;
+    bool result = restarts(cpu, &exit);
+    exit.stage2.address += 0x10; /* another register, and a read */
+    assert_false(restarts(cpu, &exit));
+    exit.stage2.address = PAGE + APIC_ICR_LOW;
+    exit.stage2.write = false;
+    assert_false(restarts(cpu, &exit));
+    return result;
+}
+
+static bool restarts_by_msr(unsigned cpu, uint32_t high, uint32_t low)
+{
+    uint64_t *gpr = vcpu_get(cpu)->regs.gpr;
+
+    gpr[GPR_RCX] = MSR_X2APIC_ICR;
+    gpr[GPR_RDX] = high;
+    gpr[GPR_RAX] = low;
+    bool result = restarts(cpu, &(struct hv_exit){.kind = HV_EXIT_MSR_WRITE});
+    assert_false(restarts(cpu, &(struct hv_exit){.kind = HV_EXIT_MSR_READ}));
+    gpr[GPR_RCX]--;
+    assert_false(restarts(cpu, &(struct hv_exit){.kind = HV_EXIT_MSR_WRITE}));
+    return result;
+}
+
+/* USER-4: an INIT to the CPU that boots is seen before it is sent, or when it has come. */
+static void test_user4_restarts(void **state)
+{
+    const struct hv_exit init = {.kind = HV_EXIT_INIT};
+
+    (void)state;
+    ipi_init(0);
+    assert_true(restarts_by_page(0, 0, 0x44500)); /* itself */
+    assert_true(restarts_by_page(0, 0, 0x84500)); /* all */
+    assert_true(restarts_by_page(2, 0, 0xc4500)); /* all others, one of them CPU 0 */
+    assert_true(restarts_by_page(1, 0, 0x4500));  /* CPU 0 */
+    assert_false(restarts_by_page(0, 0, 0xc4500));
+    assert_false(restarts_by_page(0, 1U << 24, 0x4500));
+    assert_false(restarts_by_page(1, 0, 0x44500)); /* itself: CPU 0 runs on */
+    assert_false(restarts_by_page(0, 0, 0x88500)); /* de-assert */
+    assert_false(restarts_by_page(0, 0, 0x84608));
+    assert_false(restarts_by_page(0, 0, 0x84400));
+    assert_true(restarts_by_msr(0, 0, 0x84500));
+    assert_false(restarts_by_msr(0, 1U << 24, 0x4500));
+    assert_true(restarts(0, &init));
+    assert_false(restarts(1, &init));
+    ipi_init_by_exits(); /* a command is the guest's own there */
+    assert_false(restarts_by_page(0, 0, 0x84500));
+    assert_false(restarts_by_msr(0, 0, 0x84500));
+    assert_true(restarts(0, &init));
+}
+
 /* One kick at a time is on its way to a CPU, and it is told from the guest's NMIs. */
 static void test_kicks(void **state)
 {
@@ -289,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup(test_reset, setup),
         cmocka_unit_test_setup(test_kicks, setup),
         cmocka_unit_test_setup(test_by_exits, setup),
+        cmocka_unit_test_setup(test_user4_restarts, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
