@@ -7,7 +7,7 @@
 
 #include "hv/types.h"
 
-/* From the next bitmap (io_policy_map) on, writes to the ports that move the gate are looked at. */
+/* From the next io_policy_build() on, writes to the ports that move the gate are looked at. */
 void a20_guard_init(void);
 
 /* True for a port whose accesses have to exit. */

@@ -5,6 +5,7 @@
 #include "core/a20_guard.h"
 #include "core/ipi.h"
 #include "hv/compiler.h"
+#include "lib/string.h"
 
 /* Every MSR row that exits, and why. */
 static const struct msr_row msr_rows[] = {
@@ -19,12 +20,6 @@ static const struct msr_row msr_rows[] = {
     /* INIT, start-up and NMI are ours; the last row, not there when they are exits instead. */
     {MSR_X2APIC_ICR, MSR_X2APIC_ICR, MSR_TRAP_WRITE},
 };
-
-const struct msr_row *msr_policy_rows(unsigned *count)
-{
-    *count = HV_ARRAY_SIZE(msr_rows) - ipi_by_exits();
-    return msr_rows;
-}
 
 static struct {
     const struct msr_row *msrs;
@@ -41,10 +36,15 @@ void policy_watch(const struct msr_row *msrs, unsigned msr_count, const struct p
     watched.port_count = port_count;
 }
 
-const struct msr_row *msr_policy_watched(unsigned *count)
+void msr_policy_build(uint8_t *maps, size_t size, msr_map_fn add)
 {
-    *count = watched.msr_count;
-    return watched.msrs;
+    memset(maps, 0, POLICY_MAPS * size);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(msr_rows) - ipi_by_exits(); i++) {
+        add(maps + POLICY_OWN * size, &msr_rows[i], true);
+        add(maps + POLICY_WATCHED * size, &msr_rows[i], true);
+    }
+    for (unsigned i = 0; i < watched.msr_count; i++)
+        add(maps + POLICY_WATCHED * size, &watched.msrs[i], false);
 }
 
 bool msr_policy_wants(uint32_t msr)
@@ -213,20 +213,31 @@ bool io_policy_wants(uint16_t port, unsigned size)
     return false;
 }
 
-void io_policy_map(uint8_t *map)
+static uint8_t io_maps[POLICY_MAPS][IO_MAP_SIZE] HV_ALIGNED(4096);
+
+static void add_port(enum policy_map map, uint32_t port)
 {
+    io_maps[map][port / 8] |= (uint8_t)HV_BIT(port % 8);
+}
+
+void io_policy_build(void)
+{
+    memset(io_maps, 0, sizeof(io_maps));
     for (uint32_t port = 0; port < 0x10000; port++) {
-        if (io_policy_wants((uint16_t)port, 1))
-            map[port / 8] |= (uint8_t)HV_BIT(port % 8);
+        if (io_policy_wants((uint16_t)port, 1)) {
+            add_port(POLICY_OWN, port);
+            add_port(POLICY_WATCHED, port);
+        }
+    }
+    for (unsigned i = 0; i < watched.port_count; i++) {
+        for (uint32_t port = watched.ports[i].first; port <= watched.ports[i].last; port++)
+            add_port(POLICY_WATCHED, port);
     }
 }
 
-void io_policy_map_watched(uint8_t *map)
+const uint8_t *io_policy_map(enum policy_map map)
 {
-    for (unsigned i = 0; i < watched.port_count; i++) {
-        for (uint32_t port = watched.ports[i].first; port <= watched.ports[i].last; port++)
-            map[port / 8] |= (uint8_t)HV_BIT(port % 8);
-    }
+    return io_maps[map];
 }
 
 static bool access_hidden(const struct hidden_ports *ports, uint16_t port, bool in, uint8_t *value)

@@ -1,6 +1,6 @@
 /*
- * What of the guest's world is not passed through: MSRs, I/O ports, CPUID. Data first: backends
- * build their bitmaps from the rows, the handlers below give the guest what it sees instead.
+ * What of the guest's world is not passed through: MSRs, I/O ports, CPUID. Data first: the
+ * bitmaps are built from rows, the handlers below give the guest what it sees instead.
  */
 #ifndef CORE_POLICY_H
 #define CORE_POLICY_H
@@ -15,9 +15,6 @@ struct msr_row {
     unsigned traps;
 };
 
-/* The MSRs that exit; every other one that a bitmap reaches is passed through. */
-const struct msr_row *msr_policy_rows(unsigned *count);
-
 /* Ports first to last. */
 struct port_row {
     uint16_t first, last;
@@ -29,7 +26,23 @@ struct port_row {
  */
 void policy_watch(const struct msr_row *msrs, unsigned msr_count, const struct port_row *ports,
                   unsigned port_count);
-const struct msr_row *msr_policy_watched(unsigned *count);
+
+/* Permission maps, for all CPUs: what core traps, and with what is watched besides. */
+enum policy_map { POLICY_OWN, POLICY_WATCHED, POLICY_MAPS };
+
+/* Sets a row's bits in a vendor's MSR map. own: it is core's, and nobody watches it. */
+typedef void (*msr_map_fn)(uint8_t *map, const struct msr_row *row, bool own);
+
+/* Makes POLICY_MAPS maps of `size` bytes, one behind the other. Other MSRs are passed through. */
+void msr_policy_build(uint8_t *maps, size_t size, msr_map_fn add);
+
+/*
+ * The same for ports, in one form for both vendors: bit n % 8 of byte n / 8 for each port n that
+ * exits. Page aligned; the third page, all zeros, is SVM's alone.
+ */
+enum { IO_MAP_SIZE = 3 * 4096 };
+void io_policy_build(void);
+const uint8_t *io_policy_map(enum policy_map map);
 
 /* Is an access core's own, so that it exits whatever is watched? size: bytes. */
 bool msr_policy_wants(uint32_t msr);
@@ -63,13 +76,6 @@ enum hv_status io_policy_device(uint16_t first, uint16_t count, io_device_fn acc
  */
 typedef bool (*io_tap_fn)(uint16_t port, uint8_t value);
 enum hv_status io_policy_tap(uint16_t port, io_tap_fn tell);
-
-/*
- * Sets bit n % 8 of byte n / 8 for each port n that exits, as both vendors' bitmaps have them; and
- * for those that are watched.
- */
-void io_policy_map(uint8_t *map);
-void io_policy_map_watched(uint8_t *map);
 
 /*
  * IN or OUT of 1, 2 or 4 bytes that exited. What is not hidden of an access that straddles the edge

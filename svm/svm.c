@@ -28,9 +28,7 @@ struct svm_cpu {
 } HV_ALIGNED(4096);
 
 static struct svm_cpu cpus[HV_MAX_CPUS];
-enum { POLICY, WATCHED, MAPS }; /* what core traps; and what debug watches besides */
-static uint8_t msrpm[MAPS][SVM_MSRPM_SIZE] HV_ALIGNED(4096);
-static uint8_t iopm[MAPS][SVM_IOPM_SIZE] HV_ALIGNED(4096);
+static uint8_t msrpm[POLICY_MAPS][SVM_MSRPM_SIZE] HV_ALIGNED(4096);
 static struct svm_features features;
 
 /* Nested paging takes the format of the host's own tables: P, RW, US; PS; NX. */
@@ -57,13 +55,10 @@ static size_t svm_describe(char *text, size_t size)
     return svm_features_text(&features, text, size);
 }
 
-static void build_maps(unsigned map)
+static void build_maps(void)
 {
-    unsigned count;
-    const struct msr_row *rows = msr_policy_rows(&count);
-
-    svm_msrpm_build(msrpm[map], rows, count);
-    svm_iopm_build(iopm[map]);
+    msr_policy_build(msrpm[0], SVM_MSRPM_SIZE, svm_msrpm_add);
+    io_policy_build();
 }
 
 static void svm_cpu_on(struct vcpu *v)
@@ -75,7 +70,7 @@ static void svm_cpu_on(struct vcpu *v)
     clgi();
     vmsave((hpa_t)&cpu->host_vmcb);
 
-    build_maps(POLICY);
+    build_maps();
     cpuid_policy_hide(hidden, HV_ARRAY_SIZE(hidden));
     cpu->vmcb.control.nested_control = 1;
     cpu->vmcb.control.lbr_control = features.lbr;
@@ -85,13 +80,7 @@ static void svm_cpu_on(struct vcpu *v)
 
 static void svm_remap(void)
 {
-    unsigned count;
-    const struct msr_row *rows = msr_policy_watched(&count);
-
-    build_maps(POLICY);
-    build_maps(WATCHED);
-    svm_msrpm_add(msrpm[WATCHED], rows, count);
-    io_policy_map_watched(iopm[WATCHED]);
+    build_maps();
     for (unsigned i = 0; i < vcpu_count(); i++)
         cpus[i].vmcb.control.clean &= ~(uint32_t)SVM_CLEAN_IOPM;
 }
@@ -114,11 +103,13 @@ static void svm_reset(struct vcpu *v)
     v->changed = REGS_ALL;
 }
 
-static void set_maps(struct vmcb_control *c, unsigned map)
+static void set_maps(struct vmcb_control *c, enum policy_map map)
 {
-    if (c->iopm_base == (hpa_t)iopm[map])
+    hpa_t iopm = (hpa_t)io_policy_map(map);
+
+    if (c->iopm_base == iopm)
         return;
-    c->iopm_base = (hpa_t)iopm[map];
+    c->iopm_base = iopm;
     c->msrpm_base = (hpa_t)msrpm[map];
     c->clean &= ~(uint32_t)SVM_CLEAN_IOPM;
 }
@@ -132,7 +123,7 @@ static void set_intercepts(const struct vcpu *v, enum hv_run_mode mode, struct v
 
     if (mode == RUN_STEP)
         traps |= TRAP_DR_READS;
-    set_maps(c, traps & TRAP_WATCHED ? WATCHED : POLICY);
+    set_maps(c, traps & TRAP_WATCHED ? POLICY_WATCHED : POLICY_OWN);
 
     c->intercept3 = SVM_INTERCEPT_NMI | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_INVLPGA |
                     SVM_INTERCEPT_INVD | SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |

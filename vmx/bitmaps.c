@@ -2,7 +2,6 @@
 
 #include "arch/x86/registers.h"
 #include "hv/compiler.h"
-#include "lib/string.h"
 
 enum { RANGE = 0x2000 };
 
@@ -16,11 +15,19 @@ static void add_range(uint8_t *map, uint32_t start, const struct msr_row *row)
         map[(msr - start) / 8] |= (uint8_t)HV_BIT((msr - start) % 8);
 }
 
-static void add_row(uint8_t *map, const struct msr_row *row)
+/* Entries and exits switch EFER, and it has no bit that shows VMX: all of it is the guest's. */
+static bool is_switched(const struct msr_row *row)
+{
+    return row->first == MSR_EFER && row->last == MSR_EFER;
+}
+
+void vmx_msr_bitmap_add(uint8_t *map, const struct msr_row *row, bool own)
 {
     enum { LOW = 0, HIGH = RANGE / 8, WRITES = 2048 };
     static const uint32_t high = 0xc0000000;
 
+    if (own && is_switched(row))
+        return;
     if (row->traps & MSR_TRAP_READ) {
         add_range(map + LOW, 0, row);
         add_range(map + HIGH, high, row);
@@ -29,31 +36,4 @@ static void add_row(uint8_t *map, const struct msr_row *row)
         add_range(map + WRITES + LOW, 0, row);
         add_range(map + WRITES + HIGH, high, row);
     }
-}
-
-/* Entries and exits switch EFER, and it has no bit that shows VMX: all of it is the guest's. */
-static bool is_switched(const struct msr_row *row)
-{
-    return row->first == MSR_EFER && row->last == MSR_EFER;
-}
-
-void vmx_msr_bitmap_build(uint8_t *map, const struct msr_row *rows, unsigned count)
-{
-    memset(map, 0, VMX_MSR_BITMAP_SIZE);
-    for (unsigned i = 0; i < count; i++) {
-        if (!is_switched(&rows[i]))
-            add_row(map, &rows[i]);
-    }
-}
-
-void vmx_msr_bitmap_add(uint8_t *map, const struct msr_row *rows, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        add_row(map, &rows[i]);
-}
-
-void vmx_io_bitmap_build(uint8_t *map)
-{
-    memset(map, 0, VMX_IO_BITMAP_SIZE);
-    io_policy_map(map);
 }

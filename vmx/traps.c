@@ -8,34 +8,13 @@
 #include "vmx/vmcs.h"
 
 enum { PAGE = 4096 };
-enum { POLICY, WATCHED, MAPS };
 
-static uint8_t msr_bitmap[MAPS][VMX_MSR_BITMAP_SIZE] HV_ALIGNED(PAGE);
-static uint8_t io_bitmaps[MAPS][VMX_IO_BITMAP_SIZE] HV_ALIGNED(PAGE);
-
-static void build(unsigned map)
-{
-    unsigned count;
-    const struct msr_row *rows = msr_policy_rows(&count);
-
-    vmx_msr_bitmap_build(msr_bitmap[map], rows, count);
-    vmx_io_bitmap_build(io_bitmaps[map]);
-}
+static uint8_t msr_bitmap[POLICY_MAPS][VMX_MSR_BITMAP_SIZE] HV_ALIGNED(PAGE);
 
 void vmx_maps_build(void)
 {
-    build(POLICY);
-}
-
-void vmx_maps_watch(void)
-{
-    unsigned count;
-    const struct msr_row *rows = msr_policy_watched(&count);
-
-    build(POLICY);
-    build(WATCHED);
-    vmx_msr_bitmap_add(msr_bitmap[WATCHED], rows, count);
-    io_policy_map_watched(io_bitmaps[WATCHED]);
+    msr_policy_build(msr_bitmap[0], VMX_MSR_BITMAP_SIZE, vmx_msr_bitmap_add);
+    io_policy_build();
 }
 
 /*
@@ -55,16 +34,18 @@ static void write_masks(const struct vmx_owned *o, unsigned seen)
     vmwrite(VMCS_CR4_MASK, seen & TRAP_CR4_WRITES ? UINT64_MAX : o->cr4_mask);
 }
 
-static void write_maps(unsigned map)
+static void write_maps(enum policy_map map)
 {
+    hpa_t io = (hpa_t)io_policy_map(map);
+
     vmwrite(VMCS_MSR_BITMAP, (hpa_t)msr_bitmap[map]);
-    vmwrite(VMCS_IO_BITMAP_A, (hpa_t)io_bitmaps[map]);
-    vmwrite(VMCS_IO_BITMAP_B, (hpa_t)io_bitmaps[map] + VMX_IO_BITMAP_SIZE / 2);
+    vmwrite(VMCS_IO_BITMAP_A, io);
+    vmwrite(VMCS_IO_BITMAP_B, io + PAGE);
 }
 
 void vmx_traps_reset(const struct vmx_owned *owned)
 {
-    write_maps(POLICY);
+    write_maps(POLICY_OWN);
     vmwrite(VMCS_CR0_MASK, owned->cr0_mask);
     vmwrite(VMCS_CR4_MASK, owned->cr4_mask);
 }
@@ -93,7 +74,7 @@ void vmx_traps_write(const struct vmx_controls *controls, const struct vmx_owned
         return;
     *seen = traps & TRAP_SEEN;
     write_masks(owned, *seen);
-    write_maps(*seen & TRAP_WATCHED ? WATCHED : POLICY);
+    write_maps(*seen & TRAP_WATCHED ? POLICY_WATCHED : POLICY_OWN);
 }
 
 /* SDM vol. 3, "Exit Qualification for Control-Register Accesses"; type 1 is a MOV from it. */

@@ -6,9 +6,8 @@
 #include "vmx/controls.h"
 #include "vmx/state.h"
 
-/* The permission maps: what core traps, and with what debug watches besides. For all CPUs. */
+/* The permission maps of core's policy, for all CPUs; anew when that has changed. */
 void vmx_maps_build(void);
-void vmx_maps_watch(void);
 
 /* Into the current VMCS, as it is at first: nothing is seen by debug. */
 void vmx_traps_reset(const struct vmx_owned *owned);

@@ -453,6 +453,6 @@ const struct hv_backend vmx_backend = {
     .take_nmi = vmx_take_nmi,
     .wait = vmx_wait,
     .flush = vmx_flush,
-    .remap = vmx_maps_watch,
+    .remap = vmx_maps_build,
     .dump = vmx_dump,
 };

@@ -41,11 +41,11 @@ static void off_at_first(void **state)
 
 static void port_a(void **state)
 {
-    static uint8_t map[8192];
+    const uint8_t *map = io_policy_map(POLICY_OWN);
 
     (void)state;
     a20_guard_init();
-    io_policy_map(map);
+    io_policy_build();
     for (unsigned port = 0; port < 0x10000; port++)
         assert_int_equal(map[port / 8] >> port % 8 & 1,
                          port == 0x92 || port == 0x60 || port == 0x64);

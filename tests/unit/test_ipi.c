@@ -219,25 +219,46 @@ static void test_reset(void **state)
     assert_int_equal(lapic[APIC_LDR / 16], 0);
 }
 
+static unsigned rows;
+static bool icr_exits;
+
+static void see_row(uint8_t *map, const struct msr_row *row, bool own)
+{
+    (void)map;
+    (void)own;
+    rows++;
+    icr_exits |= row->first == MSR_X2APIC_ICR;
+}
+
+/* How many rows there are; icr_exits: whether x2APIC's ICR is one of them. */
+static unsigned msr_rows(void)
+{
+    uint8_t maps[POLICY_MAPS];
+
+    rows = 0;
+    icr_exits = false;
+    msr_policy_build(maps, 1, see_row);
+    return rows / 2;
+}
+
 /* Where INIT and start-ups are exits nothing is held back; what comes is noted by the CPU itself.
  */
 static void test_by_exits(void **state)
 {
     uint8_t vector = 0;
-    unsigned rows, rows_before;
+    unsigned rows_before;
 
     (void)state;
-    msr_policy_rows(&rows_before);
+    rows_before = msr_rows();
     ipi_init_by_exits();
     assert_true(ipi_by_exits());
     assert_false(ipi_deliver(vcpu_get(0), 1ULL << 56 | 0x4500));
     assert_false(ipi_deliver(vcpu_get(0), 1ULL << 56 | 0x4400));
     assert_int_equal(icr_count, 0);
     /* x2APIC's ICR is the guest's, and no other row is missing. */
-    const struct msr_row *list = msr_policy_rows(&rows);
-    assert_int_equal(rows, rows_before - 1);
-    for (unsigned i = 0; i < rows; i++)
-        assert_int_not_equal(list[i].first, MSR_X2APIC_ICR);
+    assert_true(icr_exits);
+    assert_int_equal(msr_rows(), rows_before - 1);
+    assert_false(icr_exits);
     /* The page stays where it is: kicks need it. */
     assert_false(ipi_write_base(vcpu_get(0), 0xfef00000 | APIC_BASE_ENABLE));
 

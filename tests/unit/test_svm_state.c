@@ -127,7 +127,7 @@ static void test_cpl(void **state)
     }
 }
 
-static uint8_t msrpm[SVM_MSRPM_SIZE + 16], iopm[SVM_IOPM_SIZE + 16];
+static uint8_t msrpm[SVM_MSRPM_SIZE + 16];
 
 static unsigned bits_set(const uint8_t *map, size_t size)
 {
@@ -148,30 +148,15 @@ static void test_msr_bitmap(void **state)
                                    {0x80000000, 0x80000010, 3}};
 
     (void)state;
-    memset(msrpm, 0xaa, sizeof(msrpm));
-    svm_msrpm_build(msrpm, rows, 5);
+    msrpm[SVM_MSRPM_SIZE] = 0xaa;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(rows); i++)
+        svm_msrpm_add(msrpm, &rows[i], true);
     assert_int_equal(msrpm[0], 1);
     assert_int_equal(msrpm[0x7ff], 0xc0);
     assert_int_equal(msrpm[0x800 + 0x80 / 4], 3);
     assert_int_equal(msrpm[0x1000 + 0x114 / 4], 0xaa);
     assert_int_equal(bits_set(msrpm, SVM_MSRPM_SIZE), 1 + 2 + 2 + 4);
     assert_int_equal(msrpm[SVM_MSRPM_SIZE], 0xaa);
-}
-
-/* USER-11, USER-10: the hidden ports' bits, and no other's. */
-static void test_user11_io_bitmap(void **state)
-{
-    (void)state;
-    memset(iopm, 0xaa, sizeof(iopm));
-    svm_iopm_build(iopm);
-    assert_int_equal(bits_set(iopm, SVM_IOPM_SIZE), 0);
-    assert_int_equal(io_policy_hide(0x2f8, 8, NULL), HV_OK);
-    assert_int_equal(io_policy_hide(0xffff, 1, NULL), HV_OK);
-    svm_iopm_build(iopm);
-    assert_int_equal(iopm[0x2f8 / 8], 0xff);
-    assert_int_equal(iopm[0x1fff], 0x80);
-    assert_int_equal(bits_set(iopm, SVM_IOPM_SIZE), 9);
-    assert_int_equal(iopm[SVM_IOPM_SIZE], 0xaa);
 }
 
 /* The processor of the features' tests. */
@@ -274,7 +259,6 @@ int main(void)
         cmocka_unit_test_setup(test_user11_svme, setup),
         cmocka_unit_test_setup(test_cpl, setup),
         cmocka_unit_test(test_msr_bitmap),
-        cmocka_unit_test(test_user11_io_bitmap),
         cmocka_unit_test_setup(test_refusals, features_setup),
         cmocka_unit_test_setup(test_text, features_setup),
     };

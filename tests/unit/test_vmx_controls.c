@@ -47,8 +47,8 @@ static void test_msr_bitmap(void **state)
     unsigned set = 0;
 
     (void)state;
-    memset(map, 0xff, sizeof(map));
-    vmx_msr_bitmap_build(map, rows, HV_ARRAY_SIZE(rows));
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(rows); i++)
+        vmx_msr_bitmap_add(map, &rows[i], true);
     assert_true(bit_of(map, 0x10) && bit_of(map, 0x11) && bit_of(map, 0x1fff));
     assert_true(bit_of(map + 2048, 0x1fff));
     assert_true(bit_of(map + 3072, 0x81));
@@ -56,6 +56,8 @@ static void test_msr_bitmap(void **state)
     for (unsigned i = 0; i < 8 * sizeof(map); i++)
         set += bit_of(map, i);
     assert_int_equal(set, 5);
+    vmx_msr_bitmap_add(map, &rows[2], false); /* who watches EFER sees it */
+    assert_true(bit_of(map + 1024, 0x80) && bit_of(map + 3072, 0x80));
 }
 
 static struct vmx_shadow make(enum hv_run_mode mode, uint64_t rflags, uint32_t last, bool shadow)
