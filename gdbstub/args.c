@@ -3,6 +3,13 @@
 #include "lib/hex.h"
 #include "lib/string.h"
 
+bool args_window(struct gdb_args *args, struct reply_window *window)
+{
+    *window = (struct reply_window){.cut = false};
+    return args_number(args, &window->skip) && args_char(args, ',') &&
+           args_number(args, &window->left) && args_at_end(args);
+}
+
 bool args_at_end(const struct gdb_args *args)
 {
     return args->p == args->end;

@@ -52,6 +52,16 @@ bool reply_binary(struct gdbstub *stub, char c);
 size_t reply_memory(struct gdbstub *stub, gva_t address, uint64_t length);
 /* A register of the thread Hg chose, as `g` and `p` have it; x digits when it cannot be read. */
 void reply_register(struct gdbstub *stub, unsigned number, size_t size);
+/*
+ * A part of a text that is made piece by piece, for qXfer: begun by args_window() and an `m` in
+ * out[], which the end makes an `l` when the text ends in the part. E22 when it ends before.
+ */
+struct reply_window {
+    uint64_t skip, left; /* characters */
+    bool cut;
+};
+void reply_piece(struct gdbstub *stub, struct reply_window *window, const char *text);
+bool reply_window_end(struct gdbstub *stub, const struct reply_window *window);
 /* reply.c: these replace what is in out[], and return true as packet functions do. */
 bool reply_ok(struct gdbstub *stub);
 bool reply_error(struct gdbstub *stub, enum gdb_error error);
@@ -65,6 +75,8 @@ bool args_text(struct gdb_args *args, const char *text);
 /* `ADDRESS,LENGTH`. */
 bool args_range(struct gdb_args *args, gva_t *address, uint64_t *length);
 bool args_number(struct gdb_args *args, uint64_t *value);
+/* `OFFSET,LENGTH`, and nothing else. */
+bool args_window(struct gdb_args *args, struct reply_window *window);
 /* A thread id: GDB_THREAD_ALL, GDB_THREAD_ANY or a positive number of any thread. */
 bool args_thread(struct gdb_args *args, int *thread);
 bool args_at_end(const struct gdb_args *args);
@@ -103,6 +115,8 @@ bool packet_file(struct gdbstub *stub, struct gdb_args *args);          /* vFile
 
 bool packet_trace_set(struct gdbstub *stub, struct gdb_args *args); /* QT... */
 bool packet_trace_ask(struct gdbstub *stub, struct gdb_args *args); /* qT... */
+
+bool packet_trace_info(struct gdbstub *stub, struct gdb_args *args); /* the rest of qXfer's */
 
 /* trace_queries.c: registers and memory as the chosen frame has them. */
 bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value);

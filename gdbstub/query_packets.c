@@ -37,7 +37,8 @@ bool packet_supported(struct gdbstub *stub, struct gdb_args *args)
     if (stub->target->break_agent != NULL)
         reply_text(stub, ";ConditionalBreakpoints+;BreakpointCommands+");
     if (stub->target->trace != NULL)
-        reply_text(stub, ";ConditionalTracepoints+;tracenz+;QTBuffer:size+");
+        reply_text(stub, ";ConditionalTracepoints+;tracenz+;QTBuffer:size+;TracepointSource+;"
+                         "EnableDisableTracepoints+;qXfer:traceframe-info:read+");
     return true;
 }
 
@@ -116,24 +117,17 @@ bool packet_symbol(struct gdbstub *stub, struct gdb_args *args)
 /* qXfer:features:read:target.xml:OFFSET,LENGTH: `m` and a part of it, or `l` and the last. */
 bool packet_transfer(struct gdbstub *stub, struct gdb_args *args)
 {
-    const char *xml = stub->target->description();
-    size_t size = strlen(xml);
-    uint64_t offset;
-    uint64_t length;
+    struct reply_window window;
 
+    if (stub->target->trace != NULL && args_text(args, ":traceframe-info:read::"))
+        return packet_trace_info(stub, args);
     if (!args_text(args, ":features:read:"))
         return reply_empty(stub);
     if (!args_text(args, "target.xml:"))
         return reply_error(stub, GDB_ENOANNEX);
-    if (!args_number(args, &offset) || !args_char(args, ',') || !args_number(args, &length) ||
-        !args_at_end(args) || offset > size)
+    if (!args_window(args, &window))
         return reply_error(stub, GDB_EINVAL);
     reply_char(stub, 'm');
-    while (offset < size && length > 0 && reply_binary(stub, xml[offset])) {
-        offset++;
-        length--;
-    }
-    if (offset == size)
-        stub->out[0] = 'l';
-    return true;
+    reply_piece(stub, &window, stub->target->description());
+    return reply_window_end(stub, &window);
 }

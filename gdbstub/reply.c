@@ -36,6 +36,27 @@ bool reply_binary(struct gdbstub *stub, char c)
     return true;
 }
 
+void reply_piece(struct gdbstub *stub, struct reply_window *window, const char *text)
+{
+    for (; *text != '\0' && !window->cut; text++) {
+        if (window->skip > 0)
+            window->skip--;
+        else if (window->left > 0 && reply_binary(stub, *text))
+            window->left--;
+        else
+            window->cut = true;
+    }
+}
+
+bool reply_window_end(struct gdbstub *stub, const struct reply_window *window)
+{
+    if (window->skip > 0)
+        return reply_error(stub, GDB_EINVAL);
+    if (!window->cut)
+        stub->out[0] = 'l';
+    return true;
+}
+
 size_t gdbstub_read(const struct gdbstub *stub, gva_t address, void *buf, size_t size)
 {
     return stub->frame_chosen ? trace_memory(stub, address, buf, size)

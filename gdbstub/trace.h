@@ -28,6 +28,7 @@ struct trace_point {
     uint64_t hits, bytes;         /* so far */
     size_t condition, conditions; /* in code[]: where, and how many bytes; 0: none */
     size_t action, actions;       /* the same of the actions, of hits and of steps */
+    size_t source, sources;       /* and of what the user said, see below */
 };
 
 struct trace_variable {
@@ -79,6 +80,10 @@ void trace_stop(struct gdb_trace *trace, enum trace_reason reason);
 /* The kinds of actions: a byte of kind, its length in two bytes, the low one first, and what it is
  * about. With TRACE_STEP it is for steps. */
 enum { TRACE_STEP = 0x80 };
+
+/* What the user said, for a gdb that comes later: the length in two bytes, then
+ * KIND:START:SIZE:TEXT as QTDPsrc has it. */
+enum { TRACE_SOURCE_HEAD = 2 };
 
 /* HV_ENOSPC, HV_EINVAL: it comes neither with nor right behind its tracepoint. */
 enum hv_status trace_add_code(struct gdb_trace *trace, size_t *where, size_t *size,

@@ -4,7 +4,7 @@
 #include "lib/hex.h"
 #include "lib/string.h"
 
-/* No QTNotes' texts are kept, nor QTDPsrc's: they would only come back to the gdb that has them. */
+/* No QTNotes' texts are kept: they would only come back to the gdb that has them. */
 
 static bool args_separated(struct gdb_args *args, uint64_t *value)
 {
@@ -138,6 +138,69 @@ static bool define_point(struct gdbstub *stub, struct gdb_args *args)
     if (status == HV_OK)
         trace->point[trace->points++] = point;
     return reply_status(stub, status);
+}
+
+/* KIND:START:SIZE:TEXT, the text in hexadecimal. */
+static bool is_source(struct gdb_args args)
+{
+    uint64_t start, size;
+
+    if ((!args_text(&args, "at:") && !args_text(&args, "cond:") && !args_text(&args, "cmd:")) ||
+        !args_number(&args, &start) || !args_separated(&args, &size) || !args_char(&args, ':'))
+        return false;
+    while (args_left(&args) > 0 && hex_value(*args.p) >= 0)
+        args.p++;
+    return args_at_end(&args);
+}
+
+/* QTDPsrc:NUMBER:ADDRESS:KIND:START:SIZE:TEXT: kept as it is. */
+static bool add_source(struct gdbstub *stub, struct gdb_args *args)
+{
+    struct gdb_trace *trace = stub->target->trace;
+    struct trace_point *point;
+    uint64_t number, address;
+    size_t size;
+    uint8_t head[TRACE_SOURCE_HEAD];
+    enum hv_status status;
+
+    if (!args_number(args, &number) || !args_separated(args, &address) || !args_char(args, ':') ||
+        !is_source(*args))
+        return reply_error(stub, GDB_EINVAL);
+    point = trace_find(trace, (unsigned)number, address);
+    if (point == NULL)
+        return reply_error(stub, GDB_ENOENT);
+    size = args_left(args);
+    head[0] = (uint8_t)size;
+    head[1] = (uint8_t)(size >> 8);
+    if (sizeof(head) + size > TRACE_CODE - trace->code_used)
+        return reply_error(stub, GDB_ENOSPC);
+    status = trace_add_code(trace, &point->source, &point->sources, head, sizeof(head));
+    if (status == HV_OK)
+        status = trace_add_code(trace, &point->source, &point->sources, args->p, size);
+    return reply_status(stub, status);
+}
+
+/* QTEnable:NUMBER:ADDRESS, QTDisable: also amid a run. */
+static bool enable(struct gdbstub *stub, struct gdb_args *args, bool enabled)
+{
+    struct gdb_trace *trace = stub->target->trace;
+    enum hv_status status = HV_OK;
+    struct trace_point *point;
+    uint64_t number, address;
+
+    if (!args_number(args, &number) || !args_separated(args, &address) || !args_at_end(args))
+        return reply_error(stub, GDB_EINVAL);
+    point = trace_find(trace, (unsigned)number, address);
+    if (point == NULL)
+        return reply_error(stub, GDB_ENOENT);
+    point->enabled = enabled;
+    if (trace->running)
+        status = stub->target->trace_arm();
+    if (status != HV_OK) {
+        point->enabled = false;
+        stub->target->trace_arm(); /* what was armed before */
+    }
+    return status == HV_ENOTSUP ? reply_error(stub, GDB_EINVAL) : reply_status(stub, status);
 }
 
 /* QTDV:NUMBER:VALUE:BUILTIN:NAME */
@@ -277,13 +340,19 @@ bool packet_trace_set(struct gdbstub *stub, struct gdb_args *args)
         return start(stub);
     if (args_text(args, "Stop"))
         return stop(stub);
-    if (args_text(args, "Disconnected:") || args_text(args, "Notes:") || args_text(args, "DPsrc:"))
+    if (args_text(args, "Disconnected:") || args_text(args, "Notes:"))
         return reply_ok(stub);
+    if (args_text(args, "Enable:"))
+        return enable(stub, args, true);
+    if (args_text(args, "Disable:"))
+        return enable(stub, args, false);
     /* What follows would change a run. */
     if (trace->running)
         return reply_error(stub, GDB_EBUSY);
     if (args_text(args, "DP:"))
         return define_point(stub, args);
+    if (args_text(args, "DPsrc:"))
+        return add_source(stub, args);
     if (args_text(args, "DV:"))
         return define_variable(stub, args);
     if (args_text(args, "ro"))

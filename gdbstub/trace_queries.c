@@ -1,6 +1,7 @@
 /* qT...: what is asked of tracepoints and frames; registers and memory of a frame. */
 #include "gdbstub/internal.h"
 #include "gdbstub/trace.h"
+#include "lib/fmt.h"
 #include "lib/string.h"
 
 static void reply_field(struct gdbstub *stub, const char *name, uint64_t value)
@@ -88,21 +89,54 @@ static bool reply_variable(struct gdbstub *stub, struct gdb_args *args)
     return true;
 }
 
-/* qTfP, qTsP: the tracepoints that there are, one a reply, `l` behind the last. */
+static void reply_point(struct gdbstub *stub, char kind, const struct trace_point *point)
+{
+    reply_char(stub, kind);
+    reply_number(stub, point->number);
+    reply_char(stub, ':');
+    reply_number(stub, point->address);
+}
+
+/* What the user said of the tracepoint uploaded last, one a reply; false behind the last. */
+static bool reply_upload_source(struct gdbstub *stub)
+{
+    const struct gdb_trace *trace = stub->target->trace;
+    const struct trace_point *point;
+    const uint8_t *head;
+
+    if (stub->uploaded == 0 || stub->uploaded > trace->points)
+        return false;
+    point = &trace->point[trace->points - stub->uploaded];
+    if (stub->uploaded_source >= point->sources)
+        return false;
+    head = trace->code + point->source + stub->uploaded_source;
+    reply_point(stub, 'Z', point);
+    reply_char(stub, ':');
+    for (unsigned i = 0; i < head[0] + 256U * head[1]; i++)
+        reply_char(stub, (char)head[TRACE_SOURCE_HEAD + i]);
+    stub->uploaded_source += TRACE_SOURCE_HEAD + head[0] + 256U * head[1];
+    return true;
+}
+
+/*
+ * qTfP, qTsP: the tracepoints that there are, each with what the user said, one a reply, `l` behind
+ * the last. The last first: a new gdb numbers them the other way round. It has no use for the
+ * bytecode of the actions when it has their text.
+ */
 static bool reply_upload_point(struct gdbstub *stub)
 {
     const struct gdb_trace *trace = stub->target->trace;
     const struct trace_point *point;
 
+    if (reply_upload_source(stub))
+        return true;
     if (stub->uploaded >= trace->points) {
         reply_char(stub, 'l');
         return true;
     }
-    point = &trace->point[stub->uploaded++];
-    reply_char(stub, 'T');
-    reply_number(stub, point->number);
-    reply_char(stub, ':');
-    reply_number(stub, point->address);
+    point = &trace->point[trace->points - ++stub->uploaded];
+    stub->uploaded_source = 0;
+    reply_point(stub, 'T', point);
     reply_text(stub, point->enabled ? ":E:" : ":D:");
     reply_number(stub, point->steps);
     reply_char(stub, ':');
@@ -165,6 +199,45 @@ bool packet_trace_ask(struct gdbstub *stub, struct gdb_args *args)
     if (args_char(args, 'P'))
         return reply_upload_point(stub);
     return args_char(args, 'V') ? reply_upload_variable(stub) : reply_empty(stub);
+}
+
+/* ---- qXfer:traceframe-info:read ------------------------------------------------------------ */
+
+static void piece_number(struct gdbstub *stub, struct reply_window *window, const char *before,
+                         uint64_t value)
+{
+    char text[48];
+
+    fmt_print(text, sizeof(text), "%s\"0x%llx\"", before, (unsigned long long)value);
+    reply_piece(stub, window, text);
+}
+
+/* What the chosen frame has: its memory, and its variables. */
+bool packet_trace_info(struct gdbstub *stub, struct gdb_args *args)
+{
+    struct reply_window window;
+    struct trace_block block;
+    size_t at = 0;
+
+    if (!args_window(args, &window))
+        return reply_error(stub, GDB_EINVAL);
+    if (!stub->frame_chosen)
+        return reply_error(stub, GDB_ENOENT);
+    reply_char(stub, 'm');
+    reply_piece(stub, &window, "<traceframe-info>");
+    while (trace_block_next(&stub->chosen, &at, &block)) {
+        if (block.kind == 'M') {
+            piece_number(stub, &window, "<memory start=", block.address);
+            piece_number(stub, &window, " length=", block.size);
+        } else if (block.kind == 'V') {
+            piece_number(stub, &window, "<tvar id=", block.variable);
+        } else {
+            continue;
+        }
+        reply_piece(stub, &window, "/>");
+    }
+    reply_piece(stub, &window, "</traceframe-info>");
+    return reply_window_end(stub, &window);
 }
 
 /* ---- a frame instead of the target ----------------------------------------------------------- */

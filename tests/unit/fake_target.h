@@ -103,6 +103,8 @@ bool fake_agent_register(unsigned thread, unsigned number, uint64_t *value);
 
 /* fake_trace.c: the target's tracepoints; 16 KiB of buffer. */
 extern struct gdb_trace fake_trace;
+/* How often it was armed; how often it refuses that. */
+extern unsigned fake_trace_arms, fake_trace_refusals;
 void fake_trace_reset(void);
 enum hv_status fake_trace_arm(void);
 void fake_trace_disarm(void);

@@ -17,6 +17,7 @@ void fake_trace_reset(void)
 {
     trace_init(&fake_trace, buffer, sizeof(buffer));
     armed = false;
+    fake_trace_refusals = 0;
     memset(steps, 0, sizeof(steps));
 }
 
@@ -49,10 +50,14 @@ void fake_trace_execute(unsigned thread, gva_t pc)
         steps[thread] = more;
 }
 
+unsigned fake_trace_arms, fake_trace_refusals;
+
 enum hv_status fake_trace_arm(void)
 {
-    armed = true;
-    return HV_OK;
+    fake_trace_arms++;
+    armed = fake_trace_refusals == 0;
+    fake_trace_refusals -= fake_trace_refusals > 0;
+    return armed ? HV_OK : HV_ENOSPC;
 }
 
 void fake_trace_disarm(void)

@@ -28,7 +28,8 @@ static void qsupported_offers_what_is_there_and_no_more(void **state)
     assert_string_equal(ask("qSupported"),
                         "PacketSize=4000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;"
                         "binary-upload+;ConditionalBreakpoints+;BreakpointCommands+;"
-                        "ConditionalTracepoints+;tracenz+;QTBuffer:size+");
+                        "ConditionalTracepoints+;tracenz+;QTBuffer:size+;TracepointSource+;"
+                        "EnableDisableTracepoints+;qXfer:traceframe-info:read+");
     assert_non_null(ask("qSupported:"));
     assert_non_null(ask("qSupported:;;;"));
     assert_false(stub.swbreak);

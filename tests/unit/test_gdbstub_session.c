@@ -78,7 +78,8 @@ static void bp24_attach_stops_a_running_target(void **state)
     assert_string_equal(ask_running("qSupported:swbreak+"),
                         "PacketSize=4000;swbreak+;hwbreak+;vContSupported+;qXfer:features:read+;"
                         "binary-upload+;ConditionalBreakpoints+;BreakpointCommands+;"
-                        "ConditionalTracepoints+;tracenz+;QTBuffer:size+");
+                        "ConditionalTracepoints+;tracenz+;QTBuffer:size+;TracepointSource+;"
+                        "EnableDisableTracepoints+;qXfer:traceframe-info:read+");
     assert_int_equal(fake.interrupts, 1);
     assert_false(fake.running);
     assert_memory_equal(ask("?"), "T0210:", 6);

@@ -184,6 +184,107 @@ static void read_only_memory_is_as_it_is(void **state)
     assert_string_equal(ask("m2000,1"), "01");
 }
 
+/* A gdb that comes later gets what the user of the first one said, in its order. */
+static void what_was_said_is_uploaded(void **state)
+{
+    (void)state;
+    OK("QTDP:7:1010:E:0:0:X9,2320001a2204080e27-", "QTDP:-7:1010:R03",
+       "QTDPsrc:7:1010:at:0:7:2a307831303130", "QTDPsrc:7:1010:cond:0:3:613d34",
+       "QTDPsrc:7:1010:cmd:0:d:636f6c6c6563742024726567", "QTDP:8:1002:D:3:5",
+       "QTDPsrc:8:1002:at:0:1:61");
+    assert_string_equal(ask("qTfP"), "T8:1002:D:3:5"); /* the last first */
+    assert_string_equal(ask("qTsP"), "Z8:1002:at:0:1:61");
+    assert_string_equal(ask("qTsP"), "T7:1010:E:0:0");
+    assert_string_equal(ask("qTsP"), "Z7:1010:at:0:7:2a307831303130");
+    assert_string_equal(ask("qTsP"), "Z7:1010:cond:0:3:613d34");
+    assert_string_equal(ask("qTsP"), "Z7:1010:cmd:0:d:636f6c6c6563742024726567");
+    assert_string_equal(ask("qTsP"), "l");
+    assert_string_equal(ask("qTsP"), "l");
+    assert_string_equal(ask("qTfP"), "T8:1002:D:3:5"); /* anew */
+    /* It is neither condition nor action. */
+    OK("QTStart");
+    run_and_stop(6 * 8);
+    assert_string_equal(ask("qTP:7:1010"), "V2:156");
+    assert_string_equal(ask("QTDPsrc:7:1010:at:0:1:61"), "E16");
+    OK("QTStop");
+    assert_string_equal(ask("QTDPsrc:9:1010:at:0:1:61"), "E02");
+    assert_string_equal(ask("QTDPsrc:7:1010:what:0:1:61"), "E22");
+    assert_string_equal(ask("QTDPsrc:7:1010:at:0:1:6g"), "E22");
+    assert_string_equal(ask("QTDPsrc:7:1010:at:0"), "E22");
+    assert_string_equal(ask("QTDPsrc:7:1010:at:0:1:61"), "E22"); /* not behind its others */
+    OK("QTinit");
+    assert_string_equal(ask("qTfP"), "l");
+    /* There is room for 16 KiB. */
+    char text[4200] = "QTDPsrc:1:1010:cmd:0:800:";
+    memset(text + strlen(text), '6', 4096);
+    OK("QTDP:1:1010:E:0:0", text, text, text);
+    assert_string_equal(ask(text), "E28");
+    OK("QTDP:2:1010:E:0:0", "QTDPsrc:2:1010:at:0:1:61");
+    assert_string_equal(ask("qTfP"), "T2:1010:E:0:0");
+    assert_string_equal(ask("qTsP"), "Z2:1010:at:0:1:61");
+    assert_string_equal(ask("qTsP"), "T1:1010:E:0:0");
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(strlen(ask("qTsP")), strlen(text) - strlen("QTDPsrc:") + 1);
+    assert_string_equal(ask("qTsP"), "l"); /* nothing of the one that had no room */
+}
+
+static void points_are_switched_amid_a_run(void **state)
+{
+    (void)state;
+    OK("QTDP:1:1010:D:0:0", "QTDP:2:1002:E:0:0", "QTStart");
+    run_and_stop(6 * 3);
+    assert_string_equal(ask("qTP:1:1010"), "V0:0");
+    assert_string_equal(ask("qTP:2:1002"), "V3:12");
+    fake_trace_arms = 0;
+    OK("QTEnable:1:1010", "QTDisable:2:1002");
+    assert_int_equal(fake_trace_arms, 2);
+    run_and_stop(6 * 4);
+    assert_string_equal(ask("qTP:1:1010"), "V4:18");
+    assert_string_equal(ask("qTP:2:1002"), "V3:12");
+    /* What cannot be armed is off again, and the others go on. */
+    fake_trace_refusals = 1;
+    assert_string_equal(ask("QTEnable:2:1002"), "E28");
+    assert_string_equal(ask("qTfP"), "T2:1002:D:0:0");
+    assert_string_equal(ask("qTsP"), "T1:1010:E:0:0");
+    run_and_stop(6 * 2);
+    assert_string_equal(ask("qTP:1:1010"), "V6:24");
+    OK("QTStop");
+    fake_trace_arms = 0;
+    OK("QTEnable:2:1002");
+    assert_int_equal(fake_trace_arms, 0);
+    assert_string_equal(ask("QTEnable:3:1002"), "E02");
+    assert_string_equal(ask("QTEnable:1"), "E22");
+    assert_string_equal(ask("QTDisable:1:1010:"), "E22");
+}
+
+static void what_a_frame_has(void **state)
+{
+    static const char all[] = "<traceframe-info><memory start=\"0x2000\" length=\"0x8\"/>"
+                              "<tvar id=\"0x1\"/><memory start=\"0x2010\" length=\"0x2\"/>"
+                              "</traceframe-info>";
+    char packet[64], text[sizeof(all)] = "";
+
+    (void)state;
+    OK("QTDV:1:5:0:6e", "QTDP:1:1010:E:0:0-", "QTDP:-1:1010:R03M-1,2000,8X4,2e000127M-1,2010,2",
+       "QTStart");
+    run_and_stop(6);
+    OK("QTStop");
+    assert_string_equal(ask("qXfer:traceframe-info:read::0,1000"), "E02");
+    assert_string_equal(ask("QTFrame:0"), "F0T1");
+    assert_int_equal(ask("qXfer:traceframe-info:read::0,1000")[0], 'l');
+    assert_string_equal(reply.text + 1, all);
+    for (size_t at = 0; at < strlen(all); at += 7) {
+        sprintf(packet, "qXfer:traceframe-info:read::%zx,7", at);
+        ask(packet);
+        assert_int_equal(reply.text[0], at + 7 >= strlen(all) ? 'l' : 'm');
+        strcat(text, reply.text + 1);
+    }
+    assert_string_equal(text, all);
+    assert_string_equal(ask("qXfer:traceframe-info:read::500,10"), "E22");
+    assert_string_equal(ask("qXfer:traceframe-info:read::0"), "E22");
+    assert_string_equal(ask("qXfer:traceframe-info:read:a:0,10"), "");
+}
+
 static void the_buffer_as_it_is(void **state)
 {
     (void)state;
@@ -233,7 +334,7 @@ static void what_makes_no_sense(void **state)
     assert_string_equal(ask("QTDP:-2:1020:R0"), "E22"); /* not behind the others of its own */
     OK("QTStart");
     assert_string_equal(ask("QTDP:4:1010:E:0:0"), "E16");
-    OK("QTStop", "QTDisconnected:0", "QTNotes:user:61", "QTDPsrc:1:1010:at:0:1:61");
+    OK("QTStop", "QTDisconnected:0", "QTNotes:user:61");
     for (unsigned i = 2; i < TRACE_POINTS; i++) {
         char packet[32];
 
@@ -265,6 +366,9 @@ int main(void)
         cmocka_unit_test_setup(a_full_buffer_ends_the_run_or_forgets, attach),
         cmocka_unit_test_setup(errors_end_the_run, attach),
         cmocka_unit_test_setup(read_only_memory_is_as_it_is, attach),
+        cmocka_unit_test_setup(what_was_said_is_uploaded, attach),
+        cmocka_unit_test_setup(points_are_switched_amid_a_run, attach),
+        cmocka_unit_test_setup(what_a_frame_has, attach),
         cmocka_unit_test_setup(the_buffer_as_it_is, attach),
         cmocka_unit_test_setup(what_makes_no_sense, attach),
         cmocka_unit_test_setup(a_target_without_tracepoints, attach),
