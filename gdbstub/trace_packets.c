@@ -25,17 +25,28 @@ static bool args_code(struct gdb_args *args, const char **code, size_t *size)
     return true;
 }
 
+/* A head and what it tells the length of: both or neither. */
+static enum hv_status add_record(struct gdb_trace *trace, size_t *where, size_t *count,
+                                 const uint8_t *head, size_t head_size, const void *bytes,
+                                 size_t size)
+{
+    enum hv_status status;
+
+    if (head_size + size > TRACE_CODE - trace->code_used)
+        return HV_ENOSPC;
+    status = trace_add_code(trace, where, count, head, head_size);
+    if (status == HV_OK && size > 0)
+        status = trace_add_code(trace, where, count, bytes, size);
+    return status;
+}
+
 static enum hv_status add_action(struct gdb_trace *trace, struct trace_point *point, char kind,
                                  const void *what, size_t size)
 {
     uint8_t head[3] = {(uint8_t)((uint8_t)kind | (point->stepping ? TRACE_STEP : 0)), (uint8_t)size,
                        (uint8_t)(size >> 8)};
-    enum hv_status status =
-        trace_add_code(trace, &point->action, &point->actions, head, sizeof(head));
 
-    if (status == HV_OK && size > 0)
-        status = trace_add_code(trace, &point->action, &point->actions, what, size);
-    return status;
+    return add_record(trace, &point->action, &point->actions, head, sizeof(head), what, size);
 }
 
 /* `BASEREG,OFFSET,LENGTH` */
@@ -159,9 +170,8 @@ static bool add_source(struct gdbstub *stub, struct gdb_args *args)
     struct gdb_trace *trace = stub->target->trace;
     struct trace_point *point;
     uint64_t number, address;
-    size_t size;
     uint8_t head[TRACE_SOURCE_HEAD];
-    enum hv_status status;
+    size_t size;
 
     if (!args_number(args, &number) || !args_separated(args, &address) || !args_char(args, ':') ||
         !is_source(*args))
@@ -172,12 +182,8 @@ static bool add_source(struct gdbstub *stub, struct gdb_args *args)
     size = args_left(args);
     head[0] = (uint8_t)size;
     head[1] = (uint8_t)(size >> 8);
-    if (sizeof(head) + size > TRACE_CODE - trace->code_used)
-        return reply_error(stub, GDB_ENOSPC);
-    status = trace_add_code(trace, &point->source, &point->sources, head, sizeof(head));
-    if (status == HV_OK)
-        status = trace_add_code(trace, &point->source, &point->sources, args->p, size);
-    return reply_status(stub, status);
+    return reply_status(stub, add_record(trace, &point->source, &point->sources, head, sizeof(head),
+                                         args->p, size));
 }
 
 /* QTEnable:NUMBER:ADDRESS, QTDisable: also amid a run. */

@@ -228,6 +228,24 @@ static void what_was_said_is_uploaded(void **state)
     assert_string_equal(ask("qTsP"), "l"); /* nothing of the one that had no room */
 }
 
+/* Its head alone would fit: there is no half of an action. */
+static void an_action_has_room_or_is_not_there(void **state)
+{
+    char text[16384] = "QTDP:-1:1010:X1f40,27";
+
+    (void)state;
+    memset(text + strlen(text), '0', 2 * (8000 - 1));
+    OK("QTDP:1:1010:E:0:0-", text, text); /* 3 + 8000 bytes each */
+    for (unsigned i = 0; i < 16; i++)
+        OK("QTDP:-1:1010:M-1,2000,1"); /* 3 + 20 */
+    assert_int_equal(fake_trace.code_used, TRACE_CODE - 10);
+    assert_string_equal(ask("QTDP:-1:1010:M-1,2000,1"), "E28");
+    OK("QTStart");
+    run_and_stop(6);
+    assert_string_equal(ask("qTP:1:1010"), "V1:c6"); /* 6, and 16 blocks of 12 */
+    assert_memory_equal(ask("qTStatus"), "T1;", 3);
+}
+
 static void points_are_switched_amid_a_run(void **state)
 {
     (void)state;
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup(errors_end_the_run, attach),
         cmocka_unit_test_setup(read_only_memory_is_as_it_is, attach),
         cmocka_unit_test_setup(what_was_said_is_uploaded, attach),
+        cmocka_unit_test_setup(an_action_has_room_or_is_not_there, attach),
         cmocka_unit_test_setup(points_are_switched_amid_a_run, attach),
         cmocka_unit_test_setup(what_a_frame_has, attach),
         cmocka_unit_test_setup(the_buffer_as_it_is, attach),
