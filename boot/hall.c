@@ -307,7 +307,7 @@ void hall_enter(struct boot_info *info, enum hv_status map_status)
     debug_config.entry[0] = info->running.entry;
     debug_config.entry[1] = info->running.not_entered;
     debug_config.boot_services = info->running.boot_services;
-    debug_config.death_ports = platform_ends(info);
+    debug_config.fadt = platform_fadt(info);
     debug_config.stop_ap = options.stop == BOOT_STOP_AP;
     debug_config.memory_map = map_range;
     debug_config.acpi = platform_acpi_root(info);

@@ -86,7 +86,7 @@ static void find_madt(const struct boot_info *info)
         madt_table.length = 0;
 }
 
-struct death_ports platform_ends(const struct boot_info *info)
+struct acpi_fadt platform_fadt(const struct boot_info *info)
 {
     struct acpi_root root;
     struct acpi_table table;
@@ -96,9 +96,7 @@ struct death_ports platform_ends(const struct boot_info *info)
         acpi_find_table(&root, "FACP", read_physical, &table) == HV_OK &&
         table.address + table.length <= 1ULL << 32)
         acpi_fadt_parse(physmem_map(table.address), table.length, &fadt);
-    return (struct death_ports){.reset_port = fadt.reset_port,
-                                .reset_value = fadt.reset_value,
-                                .sleep_ports = {fadt.pm1_control[0], fadt.pm1_control[1]}};
+    return fadt;
 }
 
 static void find_mp(hpa_t start, size_t size)

@@ -6,7 +6,6 @@
 #include "arch/x86/irq_route.h"
 #include "boot/boot_info.h"
 #include "core/guest_memory.h"
-#include "debug/death.h"
 #include "hv/status.h"
 
 /* The physical address bits of this processor (CPUID Fn8000_0008). */
@@ -28,7 +27,7 @@ struct irq_route platform_route(uint8_t irq);
 unsigned platform_cpus(uint32_t *apic_ids, unsigned *all);
 
 /* How the guest ends the machine by ACPI. */
-struct death_ports platform_ends(const struct boot_info *info);
+struct acpi_fadt platform_fadt(const struct boot_info *info);
 
 /* Clears all but these CPUs from ACPI's and the MP table, in the guest's memory. */
 void platform_hide_cpus(const uint32_t *keep, unsigned count);

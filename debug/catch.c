@@ -20,6 +20,7 @@ void catch_update(void)
     unsigned msr_count = 0, port_count;
     const struct port_row *death = death_watched(&port_count);
 
+    death_guard();
     memcpy(ports, death, port_count * sizeof(*death));
 
     for (unsigned i = 0; i < CATCHES; i++) {

@@ -1,8 +1,11 @@
 #include "debug/death.h"
 
+#include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
+#include "core/insn_bytes.h"
 #include "core/ipi.h"
+#include "core/watch_pages.h"
 #include "debug/state.h"
 #include "hv/compiler.h"
 #include "lib/atomic.h"
@@ -20,7 +23,10 @@ struct port_end {
     const char *what;
 };
 
-enum { FIXED = 3, ENDS = DEATH_PORTS };
+enum { FIXED = 3, ENDS = DEATH_PORTS - 1 };
+enum { PCI_ADDRESS = 0xcf8, PCI_DATA = 0xcfc, PCI_BYTE = 3 };
+
+static const char by_acpi[] = "resets the machine by ACPI's reset register";
 
 static const struct port_end fixed[FIXED] = {
     {0xcf9, 0x04, 0x04, "resets the machine by port 0xcf9"},
@@ -36,21 +42,26 @@ static unsigned wanted(void)
     return debug.attached ? debug.stops : 0;
 }
 
+static const struct acpi_fadt *fadt(void)
+{
+    static const struct acpi_fadt none;
+
+    return debug.config ? &debug.config->fadt : &none;
+}
+
 /* ACPI specification, "Reset Register", "PM1 Control Registers" (SLP_EN is bit 13). */
 static unsigned all_ends(struct port_end *ends)
 {
-    static const struct death_ports none;
-    const struct death_ports *p = debug.config ? &debug.config->death_ports : &none;
+    const struct acpi_fadt *p = fadt();
     unsigned count = 0;
 
     for (; count < FIXED; count++)
         ends[count] = fixed[count];
     if (p->reset_port && p->reset_port != 0xcf9)
-        ends[count++] = (struct port_end){p->reset_port, 0xff, p->reset_value,
-                                          "resets the machine by ACPI's reset register"};
+        ends[count++] = (struct port_end){p->reset_port, 0xff, p->reset_value, by_acpi};
     for (unsigned i = 0; i < 2; i++) {
-        if (p->sleep_ports[i])
-            ends[count++] = (struct port_end){p->sleep_ports[i], 1 << 13, 1 << 13,
+        if (p->pm1_control[i])
+            ends[count++] = (struct port_end){p->pm1_control[i], 1 << 13, 1 << 13,
                                               "powers off, or sleeps, by ACPI's control register"};
     }
     return count;
@@ -74,7 +85,54 @@ const struct port_row *death_watched(unsigned *count)
     *count = wanted() & DEATH_RESET ? all_ends(ends) : 0;
     for (unsigned i = 0; i < *count; i++)
         rows[i] = (struct port_row){ends[i].port, ends[i].port};
+    if (*count && fadt()->reset_pci) {
+        uint16_t port = PCI_DATA + (fadt()->reset_pci & PCI_BYTE);
+        rows[(*count)++] = (struct port_row){port, port};
+    }
     return rows;
+}
+
+/* Writes to the page of a reset register in memory fault; they are no watchpoint's. */
+void death_guard(void)
+{
+    enum { GUARD = WATCH_RANGES, NO_HITS = 0 };
+    static bool guarded;
+    bool wants = fadt()->reset_memory && (wanted() & DEATH_RESET);
+
+    if (guarded && !wants)
+        watch_pages_remove(GUARD);
+    if (wants != guarded)
+        guarded = wants && watch_pages_insert(GUARD, fadt()->reset_memory, 1, NO_HITS) == HV_OK;
+}
+
+/* Does a store of these bytes, from `at` on, put the byte that resets there? */
+static bool stores_reset(uint64_t at, unsigned size, uint64_t value, uint64_t address)
+{
+    return address >= at && address - at < size &&
+           (uint8_t)(value >> 8 * (address - at)) == fadt()->reset_value;
+}
+
+static bool is_pci_reset(const struct vcpu *v, const struct hv_exit *exit)
+{
+    uint32_t reset = fadt()->reset_pci;
+
+    return reset &&
+           stores_reset(exit->io.port, exit->io.size, v->regs.gpr[GPR_RAX],
+                        PCI_DATA + (reset & PCI_BYTE)) &&
+           (inl(PCI_ADDRESS) & ~(uint32_t)PCI_BYTE) == (reset & ~(uint32_t)PCI_BYTE);
+}
+
+static bool is_memory_reset(struct vcpu *v, const struct hv_exit *exit)
+{
+    struct x86_insn insn;
+    uint64_t value;
+    unsigned size;
+
+    return fadt()->reset_memory && exit->kind == HV_EXIT_STAGE2 && exit->stage2.write &&
+           exit->stage2.address <= fadt()->reset_memory &&
+           fadt()->reset_memory - exit->stage2.address < sizeof(value) &&
+           insn_at_rip(v, &insn) == HV_OK && insn_stores(v, &insn, &value, &size) &&
+           stores_reset(exit->stage2.address, size, value, fadt()->reset_memory);
 }
 
 /* NULL: a write, or a read, that ends nothing. */
@@ -92,7 +150,7 @@ static const char *find_port(const struct vcpu *v, const struct hv_exit *exit)
             (v->regs.gpr[GPR_RAX] & ends[i].mask) == ends[i].value)
             return ends[i].what;
     }
-    return NULL;
+    return is_pci_reset(v, exit) ? by_acpi : NULL;
 }
 
 /*
@@ -144,7 +202,7 @@ bool death_find(struct vcpu *v, const struct hv_exit *exit)
     case HV_EXIT_INIT:
     case HV_EXIT_MSR_WRITE:
     case HV_EXIT_STAGE2:
-        return (wanted() & DEATH_RESET) && ipi_restarts(v, exit);
+        return (wanted() & DEATH_RESET) && (ipi_restarts(v, exit) || is_memory_reset(v, exit));
     default:
         return false;
     }
@@ -162,6 +220,8 @@ void death_say(struct vcpu *v, const struct hv_exit *exit, char *text, size_t si
         what = "halts with interrupts off, as all others do";
     else if (exit->kind == HV_EXIT_INIT)
         what = "is restarted by INIT";
+    else if (is_memory_reset(v, exit))
+        what = by_acpi;
     else
         what = "restarts the boot CPU by INIT";
     fmt_print(text, size, "gdbvisor: the guest's CPU %u %s, at %llx (%s)", v->number,

@@ -18,19 +18,14 @@ enum death {
     DEATH_ALL = 7,
 };
 
-enum { DEATH_PORTS = 6 };
+enum { DEATH_PORTS = 7 };
 
-/* How ACPI ends the machine: I/O ports, 0 where there is none. */
-struct death_ports {
-    uint16_t reset_port;
-    uint8_t reset_value;
-    uint16_t sleep_ports[2]; /* PM1a and PM1b control */
-};
-
-/* What these need now: enum hv_trap, bit n for exception n, ports. */
+/* What these need now: enum hv_trap, bit n for exception n, ports; a page of memory, which is
+ * guarded from then on or no more. All CPUs stand. */
 unsigned death_traps(void);
 uint32_t death_exceptions(void);
 const struct port_row *death_watched(unsigned *count);
+void death_guard(void);
 
 /* Is this exit, which is not carried out yet, such an end, and does the user want to see it? */
 bool death_find(struct vcpu *v, const struct hv_exit *exit);

@@ -48,9 +48,9 @@ struct debug_config {
     bool (*memory_map)(unsigned index, struct debug_range *range);
     struct acpi_root acpi;
     bool (*code_intact)(void);
-    gpa_t boot_services; /* of the pointer in UEFI's system table, 0: there is none */
-    struct death_ports death_ports;
-    uint8_t *trace; /* memory for what tracepoints collect; NULL: none can be collected */
+    gpa_t boot_services;   /* of the pointer in UEFI's system table, 0: there is none */
+    struct acpi_fadt fadt; /* how ACPI ends the machine */
+    uint8_t *trace;        /* memory for what tracepoints collect; NULL: none can be collected */
     size_t trace_size;
     char about[160]; /* versions and sizes for `monitor version` */
 };

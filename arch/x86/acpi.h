@@ -99,11 +99,14 @@ enum hv_status acpi_madt_parse(const uint8_t *madt, size_t size, struct acpi_mad
  */
 enum hv_status acpi_irq_route(const struct acpi_madt *madt, uint8_t irq, struct irq_route *route);
 
-/* I/O ports that end the machine, 0 where there is none (or it is in memory). */
+/* How ACPI ends the machine; 0: there is none. */
 struct acpi_fadt {
+    /* The reset register, which is one of these, and the byte that resets. */
     uint16_t reset_port;
+    uint64_t reset_memory;
+    uint32_t reset_pci; /* as port 0xcf8 addresses it, with the byte's place in bits 0 and 1 */
     uint8_t reset_value;
-    uint16_t pm1_control[2]; /* PM1a, PM1b */
+    uint16_t pm1_control[2]; /* ports: PM1a, PM1b */
 };
 
 /* Reads a FADT. HV_EINVAL: wrong signature, length or checksum; *out is all zero then. */

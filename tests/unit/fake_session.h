@@ -34,6 +34,7 @@ enum { PC = 0x1000, ATTACHED = TRAP_WATCHED | TRAP_HLT };
 static struct vcpu *v;
 static bool halted;
 static gva_t entry[2];
+static struct acpi_fadt fadt = {.reset_port = 0x604, .reset_value = 9, .pm1_control = {0x404, 0}};
 void model_write_register(const char *name, uint64_t value)
 {
     (void)value;
@@ -70,7 +71,7 @@ static inline void session(bool has_link, bool stop_at_entry, const struct model
                                   .link = has_link ? &fake_link : NULL,
                                   .stop_at_entry = stop_at_entry,
                                   .entry = {entry[0], entry[1]},
-                                  .death_ports = {0x604, 9, {0x404, 0}}};
+                                  .fadt = fadt};
 
     turns = gdb;
     pending[0] = sent[0] = 0;

@@ -10,19 +10,19 @@
 static inline bool own_view(unsigned cpu, gpa_t address, hpa_t *hpa, unsigned *access)
 {
     hpa_t table = stage2_root(cpu, STAGE2_NORMAL);
-    uint64_t entry = 0, size = 0;
+    uint64_t word = 0, size = 0;
 
     for (unsigned shift = 39; shift >= 12; shift -= 9) {
         size = 1ULL << shift;
-        memcpy(&entry, (const uint8_t *)table + (address >> shift & 511) * 8, 8);
-        if (!(entry & 1))
+        memcpy(&word, (const uint8_t *)table + (address >> shift & 511) * 8, 8);
+        if (!(word & 1))
             return false;
-        table = entry & 0x000ffffffffff000ULL;
-        if (shift < 39 && (entry & 0x80))
+        table = word & 0x000ffffffffff000ULL;
+        if (shift < 39 && (word & 0x80))
             break;
     }
     *hpa = table + (address & (size - 1));
-    *access = STAGE2_READ | (entry & 2 ? STAGE2_WRITE : 0);
+    *access = STAGE2_READ | (word & 2 ? STAGE2_WRITE : 0);
     return true;
 }
 

@@ -72,18 +72,48 @@ static void test_old(void **state)
     put(68, 0x1004, 4);
     seal(OLD_SIZE);
     struct acpi_fadt out = parse();
-    assert_int_equal(out.reset_port | out.reset_value, 0);
+    assert_int_equal(out.reset_port | out.reset_value | out.reset_memory | out.reset_pci, 0);
     assert_int_equal(out.pm1_control[0], 0x604);
     assert_int_equal(out.pm1_control[1], 0x1004);
 }
 
-/* What is no port is not there. */
+/* In memory, or in PCI configuration space: device 31, function 3, offset 0xc5. */
 static void test_no_port(void **state)
 {
+    struct acpi_fadt out;
+
     (void)state;
-    put(116, 0x00000800, 4); /* in memory */
+    put(116, 0x00000800, 4);
+    put(120, 0x1fed80010, 8);
     seal(SIZE);
-    assert_int_equal(parse().reset_port, 0);
+    out = parse();
+    assert_int_equal(out.reset_port | out.reset_pci, 0);
+    assert_int_equal(out.reset_memory, 0x1fed80010);
+    assert_int_equal(out.reset_value, 0x0f);
+    put(116, 0x00000802, 4);
+    put(120, 31ULL << 32 | 3 << 16 | 0xc5, 8);
+    seal(SIZE);
+    out = parse();
+    assert_int_equal(out.reset_port | out.reset_memory, 0);
+    assert_int_equal(out.reset_pci, 0x8000fbc5);
+}
+
+/* What cannot be reached, or is in none of these spaces, is not there. */
+static void test_no_register(void **state)
+{
+    static const struct {
+        uint8_t space;
+        uint64_t address;
+    } cases[] = {{2, 32ULL << 32}, {2, 8 << 16}, {2, 0x100}, {3, 0x10}, {0x7f, 0xcf9}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        put(116, 0x800U | cases[i].space, 4);
+        put(120, cases[i].address, 8);
+        seal(SIZE);
+        struct acpi_fadt out = parse();
+        assert_int_equal(out.reset_port | out.reset_memory | out.reset_pci, 0);
+    }
     setup(NULL);
     put(120, 0x10cf9, 8);
     seal(SIZE);
@@ -118,6 +148,7 @@ int main(void)
         cmocka_unit_test_setup(test_usual, setup),
         cmocka_unit_test_setup(test_old, setup),
         cmocka_unit_test_setup(test_no_port, setup),
+        cmocka_unit_test_setup(test_no_register, setup),
         cmocka_unit_test_setup(test_bad, setup),
     };
 

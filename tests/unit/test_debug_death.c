@@ -14,6 +14,7 @@
 #include "core/stage2.h"
 #include "debug/catch.h"
 #include "tests/unit/fake_session.h"
+#include "tests/unit/own_view.h"
 
 #define LAPIC 0xfee00000ULL
 
@@ -38,12 +39,38 @@ void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
     (void)value;
 }
 
+/* Stage 2, with the APIC's page guarded; once. */
+static void build_tables(void)
+{
+    static const struct stage2_format npt = {
+        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
+    static uint8_t pool[256 * 4096] HV_ALIGNED(4096);
+    const struct stage2_config config = {&npt, 39, true, (hpa_t)pool, sizeof(pool)};
+    static bool built;
+
+    if (built)
+        return;
+    built = true;
+    assert_int_equal(stage2_init(&config), HV_OK);
+    assert_int_equal(ipi_init(0), HV_OK);
+}
+
 static int setup_death(void **state)
 {
     setup(state);
+    build_tables();
     catch_remove_all();
     ipi_add_cpu(v, AP_BOOTSTRAP);
     return 0;
+}
+
+static const struct acpi_fadt usual = {
+    .reset_port = 0x604, .reset_value = 9, .pm1_control = {0x404, 0}};
+
+static int setup_usual(void **state)
+{
+    fadt = usual;
+    return setup_death(state);
 }
 
 static struct model_entry out_to(uint16_t port, uint8_t size)
@@ -150,6 +177,126 @@ static void test_user4_double_fault(void **state)
     core_set_catch(NULL);
 }
 
+static const char by_acpi[] = "CPU 0 resets the machine by ACPI's reset register, at 1000";
+
+/* PCI configuration space: the byte 2 of the register that port 0xcf8 has chosen. */
+static uint32_t pci_address;
+
+uint32_t model_inl(uint16_t port)
+{
+    assert_int_equal(port, 0xcf8);
+    return pci_address;
+}
+
+static void test_user4_pci(void **state)
+{
+    static const struct {
+        uint32_t address;
+        uint16_t port;
+        uint8_t size;
+        uint64_t value;
+        bool ends;
+    } cases[] = {
+        {0x8000fbc4, 0xcfe, 1, 9, true},      {0x8000fbc4, 0xcfc, 4, 0x12093456, true},
+        {0x8000fbc4, 0xcfe, 2, 0x1209, true}, {0x8000fbc4, 0xcfe, 1, 8, false},
+        {0x8000fbc4, 0xcfd, 1, 9, false},     {0x8000fbc4, 0xcfc, 2, 0x0909, false},
+        {0x8000fbc8, 0xcfe, 1, 9, false},     {0x0000fbc4, 0xcfe, 1, 9, false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        pci_address = cases[i].address;
+        fadt = (struct acpi_fadt){.reset_pci = 0x8000fbc6, .reset_value = 9};
+        if (stops("qSupported c", cases[i].port, cases[i].size, cases[i].value) != cases[i].ends)
+            fail_msg("case %u", i);
+        assert_int_equal(cases[i].ends, strstr(console(), by_acpi) != NULL);
+        unsigned count;
+        const struct port_row *rows = death_watched(&count);
+        assert_int_equal(rows[count - 1].first, 0xcfe);
+        assert_int_equal(rows[count - 1].last, 0xcfe);
+    }
+}
+
+/* A register in memory: writes of its page fault while gdb wants to see them. */
+#define REGISTER 0x80010ULL /* a page of model memory, as good as a device's */
+
+static unsigned rights(gpa_t address)
+{
+    unsigned access;
+    hpa_t hpa;
+
+    assert_true(own_view(0, address, &hpa, &access));
+    assert_int_equal(hpa, address);
+    return access;
+}
+
+static const char *store; /* the instruction at PC */
+
+static void to_store(struct hv_regs *r)
+{
+    memcpy(model_memory(PC), store, 8);
+    r->gpr[GPR_RCX] = 0x12093456;
+    assert_int_equal(rights(REGISTER), STAGE2_READ);
+}
+
+static void do_store(struct hv_regs *r)
+{
+    assert_int_equal(rights(REGISTER), STAGE2_READ | STAGE2_WRITE); /* on the page itself */
+    r->rip++;
+}
+
+static bool stops_store(const char *first, const char *bytes, gpa_t address)
+{
+    const struct hv_exit write = {.kind = HV_EXIT_STAGE2, .stage2 = {address, true, false, true}};
+    struct model_entry told[] = {{RUN_FREE, to_store, write},
+                                 {RUN_STEP, NULL, write},
+                                 STEPS(do_store),
+                                 FREE(NULL, HV_EXIT_NONE)},
+                       passed[] = {
+                           {RUN_FREE, to_store, write}, STEPS(do_store), FREE(NULL, HV_EXIT_NONE)};
+    const char *gdb[] = {first, "c", NULL};
+    bool ends = bytes[0] == 'T';
+
+    setup_death(NULL);
+    store = bytes + 1;
+    session(true, true, ends ? told : passed, ends ? 4 : 3, gdb);
+    core_set_catch(NULL);
+    assert_int_equal(model_records[ends ? 3 : 2].rip, PC + 1);
+    assert_int_equal(count_sent("$T0f"), count_sent("$T"));
+    assert_int_equal(ends, strstr(console(), by_acpi) != NULL);
+    assert_int_equal(rights(REGISTER), STAGE2_READ);
+    return count_sent("$T0f") == ends;
+}
+
+static void test_user4_memory(void **state)
+{
+    static const struct {
+        const char *bytes; /* T: to be told */
+        gpa_t address;
+    } cases[] = {
+        {"T\xc6\x03\x09\x90\x90\x90\x90\x90", REGISTER},     /* mov byte [rbx], 9 */
+        {"T\x89\x0b\x90\x90\x90\x90\x90\x90", REGISTER - 2}, /* mov [rbx], ecx */
+        {"-\x89\x0b\x90\x90\x90\x90\x90\x90", REGISTER - 1},
+        {"-\x89\x0b\x90\x90\x90\x90\x90\x90", REGISTER - 4},
+        {"-\xc6\x03\x08\x90\x90\x90\x90\x90", REGISTER},
+        {"-\xc6\x03\x09\x90\x90\x90\x90\x90", REGISTER + 1},
+        {"-\xaa\x90\x90\x90\x90\x90\x90\x90", REGISTER}, /* stosb: not known before */
+    };
+    GUEST(FREE(NULL, HV_EXIT_NONE));
+
+    (void)state;
+    fadt = (struct acpi_fadt){.reset_memory = REGISTER, .reset_value = 9};
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        if (!stops_store("qSupported c", cases[i].bytes, cases[i].address))
+            fail_msg("case %u", i);
+    }
+    setup_death(state);
+    const char *off[] = {turn("stop reset off", "c"), NULL};
+    session(true, true, guest, 1, off);
+    assert_int_equal(rights(REGISTER), STAGE2_READ | STAGE2_WRITE);
+    core_set_catch(NULL);
+}
+
 static void init_to_all(struct hv_regs *r)
 {
     memcpy(model_memory(PC), "\x89\x08", 2); /* mov [rax], ecx */
@@ -168,30 +315,13 @@ static const struct model_entry inits[][3] = {
 static const char *const init_words[] = {"the guest's CPU 0 restarts the boot CPU by INIT, at 1000",
                                          "the guest's CPU 0 is restarted by INIT, at 1000 (64"};
 
-static int setup_init(void **state)
-{
-    static const struct stage2_format npt = {
-        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
-    static uint8_t pool[256 * 4096] HV_ALIGNED(4096);
-    const struct stage2_config config = {&npt, 39, true, (hpa_t)pool, sizeof(pool)};
-    static bool guarded;
-
-    setup_death(state);
-    if (!guarded) {
-        assert_int_equal(stage2_init(&config), HV_OK);
-        assert_int_equal(ipi_init(0), HV_OK);
-    }
-    guarded = true;
-    return 0;
-}
-
 /* The CPU that boots stands where it was; when it goes on it begins at the reset vector. */
 static void test_user4_init(void **state)
 {
     GDB("qSupported c", "g", "c");
 
     for (unsigned i = 0; i < 2; i++) {
-        setup_init(state);
+        setup_death(state);
         session(true, true, inits[i], i ? 2 : 3, gdb);
         assert_int_equal(count_sent("$T0f"), 1);
         assert_int_equal(count_sent("$T"), 1);
@@ -207,11 +337,11 @@ static void test_init_passes(void **state)
     static const char *const nobody[] = {NULL};
     GDB("qSupported c");
 
-    setup_init(state);
+    setup_death(state);
     session(true, false, inits[1], 2, nobody);
     assert_int_equal(model_records[1].rip, 0xfff0);
     assert_int_equal(sent_length, 0);
-    setup_init(state);
+    setup_death(state);
     ipi_add_cpu(v, AP_RUNS);
     model_script_end = script_end;
     session(true, true, inits[1], 1, gdb);
@@ -277,14 +407,16 @@ static void test_idle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_user4_ports, setup_death),
-        cmocka_unit_test_setup(test_user10_without_gdb, setup_death),
-        cmocka_unit_test_setup(test_user4_double_fault, setup_death),
-        cmocka_unit_test_setup(test_user4_init, setup_death),
-        cmocka_unit_test_setup(test_init_passes, setup_death),
-        cmocka_unit_test_setup(test_user4_halt, setup_death),
-        cmocka_unit_test_setup(test_smi, setup_death),
-        cmocka_unit_test_setup(test_idle, setup_death),
+        cmocka_unit_test_setup(test_user4_ports, setup_usual),
+        cmocka_unit_test_setup(test_user10_without_gdb, setup_usual),
+        cmocka_unit_test_setup(test_user4_double_fault, setup_usual),
+        cmocka_unit_test_setup(test_user4_pci, setup_usual),
+        cmocka_unit_test_setup(test_user4_memory, setup_usual),
+        cmocka_unit_test_setup(test_user4_init, setup_usual),
+        cmocka_unit_test_setup(test_init_passes, setup_usual),
+        cmocka_unit_test_setup(test_user4_halt, setup_usual),
+        cmocka_unit_test_setup(test_smi, setup_usual),
+        cmocka_unit_test_setup(test_idle, setup_usual),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
