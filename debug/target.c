@@ -222,7 +222,6 @@ static void attached(void)
     forget_steps();
     registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
     debug.physical = false;
-    debug.attached = true;
 }
 
 static void detach(void)
@@ -231,7 +230,6 @@ static void detach(void)
     debug_remove_all();
     guest_memory_allow_devices(false);
     debug.physical = false;
-    debug.attached = false;
     debug.arch = REGISTERS_X86_64;
     debug.arch_auto = false;
     resume_begin(GDB_CONTINUE);

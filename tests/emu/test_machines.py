@@ -48,8 +48,10 @@ def test_left_only_without_names(monkeypatch, names, full, everything):
 
 
 def test_default_machines(monkeypatch):
-    """Both vendors, both firmwares; nothing that a host may not have."""
+    """DR-11: both vendors, each with a machine for every test; both firmwares; nothing that a host
+    may not have."""
     monkeypatch.delenv("MACHINES", raising=False)
+    assert {m.vendor for m in machines.selected() if m.primary} == {"svm", "vmx"}
     kinds = {(m.vendor, m.firmware) for m in machines.selected()}
     assert kinds == {(v, f) for v in ("svm", "vmx") for f in ("bios", "uefi")}
     assert not any(m.accel == "kvm" or m.oracle for m in machines.selected())

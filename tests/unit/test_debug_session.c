@@ -225,6 +225,41 @@ static void test_step(void **state)
     assert_int_equal(model_records[2].traps, ATTACHED);
 }
 
+/*
+ * GEN-5: a step that a Ctrl-C has ended before its instruction was done is over: what goes on then
+ * goes on without TF.
+ */
+static void test_gen5_only_there(void **state)
+{
+    GUEST(ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_NMI), FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported vCont;s:1", "\3", "c");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$T02"), 1);
+    assert_int_equal(model_records[0].rflags, 0x202 | RFLAGS_TF);
+    assert_int_equal(model_records[1].rflags, 0x202);
+    assert_int_equal(model_records[1].rip, PC);
+}
+
+/* WHPX-18: whether it goes on from a breakpoint is asked of where gdb has put it: one that it is
+ * put on stops it, one that it is taken from does not delay it. */
+static void test_whpx18_where_it_is(void **state)
+{
+    GUEST(FREE(loop_to_pc, HV_EXIT_BREAKPOINT), FREE(NULL, HV_EXIT_BREAKPOINT), STEPS(nop),
+          FREE(NULL, HV_EXIT_NONE));
+    GDB("qSupported:swbreak+ Z0,1000,1 Z0,1008,1 P10=1010000000000000 c", "P10=0810000000000000 c",
+        "c");
+
+    static const uint64_t places[] = {PC + 16, PC + 8, PC + 8, PC + 9};
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("swbreak:"), 2);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(places); i++)
+        assert_int_equal(model_records[i].rip, places[i]);
+}
+
 /* USER-4: a triple fault stops, says what and where, and keeps the state. */
 static void test_user4_triple_fault(void **state)
 {
@@ -288,6 +323,19 @@ static void test_bp23_vanished(void **state)
     check_clean(1, ATTACHED);
     assert_int_equal(count_sent("PacketSize="), 2);
     assert_int_equal(count_sent("$T02"), 1);
+}
+
+/* WHPX-2, HAXM-2: what is trapped when a gdb comes, and no longer when it has gone. */
+static void test_whpx2_comes_and_goes(void **state)
+{
+    GUEST(NMI_EXIT, NMI_EXIT, NMI_EXIT, FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported", "c", "\3", "D", "qSupported", "Z1,1021,1 c");
+    static const unsigned traps[] = {0, ATTACHED, 0, ATTACHED | TRAP_DEBUG | TRAP_DR_READS};
+
+    (void)state;
+    session(true, false, guest, HV_ARRAY_SIZE(guest), gdb);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(traps); i++)
+        assert_int_equal(model_records[i].traps, traps[i]);
 }
 
 /* What the user debugs begins later: nobody is heard before, and no breakpoint of ours remains. */
@@ -418,9 +466,12 @@ int main(void)
         cmocka_unit_test_setup(test_gen2_both_owners, setup),
         cmocka_unit_test_setup(test_gen3_icebp, setup),
         cmocka_unit_test_setup(test_step, setup),
+        cmocka_unit_test_setup(test_gen5_only_there, setup),
+        cmocka_unit_test_setup(test_whpx18_where_it_is, setup),
         cmocka_unit_test_setup(test_user4_triple_fault, setup),
         cmocka_unit_test_setup(test_bp23_detach_and_kill, setup),
         cmocka_unit_test_setup(test_bp23_vanished, setup),
+        cmocka_unit_test_setup(test_whpx2_comes_and_goes, setup),
         cmocka_unit_test_setup(test_entry_later, setup),
     };
 

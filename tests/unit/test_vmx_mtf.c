@@ -182,7 +182,8 @@ static void fires_with_pending(void)
     vmcs[VMCS_GUEST_INTERRUPTIBILITY] = blocked;
 }
 
-/* Debug traps are pending behind the instruction: watchpoints are told, the guest's TF is raised.
+/* GEN-7: debug traps are pending behind the instruction: watchpoints are told, the guest's TF is
+ * raised.
  */
 static void test_pending_traps(void **state)
 {
@@ -236,7 +237,7 @@ static void touches_a_hole(void)
     vmcs[VMCS_GUEST_PHYSICAL_ADDRESS] = 0x5000;
 }
 
-/* What exits by itself is not a step of the backend's; the entry's shadow was ours. */
+/* GEN-7: what exits by itself is not a step of the backend's; the entry's shadow was ours. */
 static void test_other_exits(void **state)
 {
     (void)state;
@@ -255,7 +256,7 @@ static void test_other_exits(void **state)
     assert_int_equal(v->regs.rip, CODE + 2);
 }
 
-/* INT n needs no help: the processor delivers it and stops in front of the handler. */
+/* GEN-7: INT n needs no help: the processor delivers it and stops in front of the handler. */
 static void test_int_n_runs(void **state)
 {
     (void)state;
