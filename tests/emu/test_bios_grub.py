@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness import build
+from test_linux import COMFORT, go_to_moved_kernel
 
 pytestmark = pytest.mark.needs("gdbvisor", "bios")
 
-KERNEL = "console=ttyS0 panic=-1 nokaslr"
+KERNEL = "console=ttyS0 panic=-1"
 
 
 def _grub_disk(lines, files):
@@ -25,10 +26,10 @@ def _e820(text):
 
 @pytest.fixture
 def linux_disk(linux):
-    """linux_disk("linux", more): a disk whose GRUB starts Debian's kernel by that command."""
+    """linux_disk("linux", words): a disk whose GRUB starts Debian's kernel by that command."""
     vmlinuz, initrd, _ = linux
 
-    def make(command, more=""):
+    def make(command, more="nokaslr"):
         load = command.replace("linux", "initrd")
         return _grub_disk([f"{command} /vmlinuz {KERNEL} {more}", f"{load} /initrd"],
                           {"vmlinuz": vmlinuz, "initrd": initrd})
@@ -51,21 +52,27 @@ def test_bios_grub_boots_linux(boot_disk, linux_disk, command):
 
 @pytest.mark.linux
 @pytest.mark.long
-def test_bios_from_the_boot_sector_to_the_kernel(boot_disk, linux_disk, linux):
-    """HAXM-1, USER-5: one session of gdb from the boot sector's first instruction, through GRUB and
-    the BIOS under it, to start_kernel; then the guest goes on to its init."""
+@pytest.mark.parametrize("kaslr", [False, True], ids=["nokaslr", "kaslr"])
+def test_bios_from_the_boot_sector_to_the_kernel(boot_disk, linux_disk, linux, kaslr):
+    """HAXM-1, HAXM-22, USER-1, USER-2, USER-5: one session of gdb, in which all breakpoints are set at
+    the boot sector's first instruction: in what the boot sector is about to load, and in the kernel,
+    which GRUB loads and which then unpacks itself, and moves itself, which moves the breakpoint; then
+    the guest goes on to its init."""
     symbols = linux[2]
     if not symbols.exists():
         pytest.fail(f"{symbols} is missing: run tools/kallsyms")
-    vm = boot_disk(linux_disk("linux", "quiet"), "guest=disk:0", memory=512)
-    gdb = vm.gdb(symbols=symbols)
+    disk = linux_disk("linux", "quiet" if kaslr else "quiet nokaslr")
+    vm = boot_disk(disk, "guest=disk:0", memory=512)
+    gdb = vm.gdb(symbols=symbols, setup=COMFORT)
     assert gdb.pc() == 0x7c00
-    gdb.run("thbreak *0x8000")  # what GRUB's boot sector loads
+    gdb.run("tbreak *0x8000")  # what GRUB's boot sector loads
+    gdb.run("break start_kernel")
+    linked = gdb.value("(unsigned long)&start_kernel")
     assert gdb.go(60).pc == 0x8000
-    gdb.run("hbreak start_kernel")
+    slide = go_to_moved_kernel(gdb) if kaslr else 0
     stop = gdb.go(240)
     assert "start_kernel" in gdb.run("info symbol $pc")
-    assert stop.pc == gdb.value("&start_kernel")
+    assert stop.pc == linked + slide
     gdb.run("delete")
     gdb.detach()
     vm.wait_console("INIT: reached", 240)

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.linux]
 
 CMDLINE = "console=ttyS0 quiet panic=-1 nokaslr"
 READY = "INIT: reached"
+COMFORT = [f"source {paths.ROOT}/tools/gdbvisor.py"]
 
 
 @pytest.fixture
@@ -31,6 +32,20 @@ def _symbols(*names):
     done = build._run("nm", paths.KERNEL_SYMBOLS)
     table = {line.split()[-1]: int(line.split()[0], 16) for line in done.splitlines()}
     return [table[name] for name in names]
+
+
+def go_to_moved_kernel(gdb):
+    """From the kernel's loader, or before, on to the kernel's first write of CR4 at its new place; its
+    symbols, which gdb has, are moved there. Returns by how much."""
+    linked = gdb.value("(unsigned long)&start_kernel")
+    gdb.monitor("catch cr4")
+    while gdb.pc() < 0xFFFFFFFF80000000:
+        gdb.go(240)
+    assert "above where it was linked" in gdb.run("gdbvisor kaslr", timeout=120)
+    gdb.monitor("catch delete all")
+    slide = gdb.value("(unsigned long)&start_kernel") - linked
+    assert 0 < slide < 1 << 30 and slide % (2 << 20) == 0
+    return slide
 
 
 @pytest.mark.every_machine
@@ -135,17 +150,10 @@ def test_user1_break_with_kaslr(kernel, linux):
     symbols = linux[2]
     start_kernel, rest_init = _symbols("start_kernel", "rest_init")
     vm = kernel(kaslr=True)
-    gdb = vm.gdb(symbols=symbols, setup=["set confirm off",
-                                         f"source {paths.ROOT}/tools/gdbvisor.py"])
+    gdb = vm.gdb(symbols=symbols, setup=COMFORT)
     with pytest.raises(GdbError, match="has not moved yet"):
         gdb.run(f"gdbvisor kaslr {symbols}", timeout=120)
-    gdb.monitor("catch cr4")
-    while gdb.pc() < 0xFFFFFFFF80000000:
-        gdb.go(120)
-    assert "above where it was linked" in gdb.run("gdbvisor kaslr", timeout=120)
-    slide = gdb.value("(unsigned long)&start_kernel") - start_kernel
-    assert 0 < slide < 1 << 30 and slide % (2 << 20) == 0
-    gdb.monitor("catch delete all")
+    slide = go_to_moved_kernel(gdb)
     gdb.run("break start_kernel")
     assert gdb.go(120).pc == start_kernel + slide
     gdb.run("break rest_init")
