@@ -66,7 +66,8 @@ enum hv_reg_group {
     REGS_TABLES = 1 << 1,
     REGS_CONTROL = 1 << 2, /* CR0, 2, 3, 4, 8, EFER */
     REGS_SYSCALL = 1 << 3, /* STAR ... SYSENTER_*, KERNEL_GS_BASE */
-    REGS_ALL = 15,
+    REGS_ALL = 15,         /* what a reset of the CPU sets */
+    REGS_PAT = 1 << 4,     /* and what it keeps */
 };
 
 /* gpr, rip and rflags are always valid; the rest by vcpu_need() and vcpu_change(). */
@@ -78,6 +79,7 @@ struct hv_regs {
     uint64_t cr0, cr2, cr3, cr4, cr8, efer;
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t pat;
 };
 
 /* The guest's own debug registers: what it reads back, whatever is live. */

@@ -1,6 +1,7 @@
 /* The machine as the CPUs see it: features, MSRs, ports, physical memory. */
 #include "arch/x86/descriptors.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/mtrr.h"
 #include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/guest_memory.h"
@@ -75,6 +76,9 @@ static uint64_t *kept_msr(struct vcpu *v, uint32_t msr, unsigned *group)
     default:
         break;
     }
+    *group = REGS_PAT;
+    if (msr == MSR_PAT)
+        return &v->regs.pat;
     *group = REGS_SEGMENTS;
     if (msr == MSR_FS_BASE)
         return &v->regs.seg[SEG_FS].base;
@@ -86,6 +90,10 @@ static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
     unsigned group;
     const uint64_t *kept = kept_msr(v, msr, &group);
 
+    /* Where the processor does not switch it, the guest's is still in it. */
+    *value = v->debug_regs.debugctl;
+    if (msr == MSR_DEBUGCTL && (*value || v->number != cpu_current()))
+        return true;
     if (!kept)
         return msr_policy_read(v, msr, value);
     vcpu_need(v, group);
@@ -100,18 +108,20 @@ static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 
     if (!kept)
         return msr_policy_write(v, msr, value);
+    if (msr == MSR_PAT && !pat_is_valid(value))
+        return false;
     vcpu_change(v, group);
     *kept = value;
     return true;
 }
 
 /* Why an MSR cannot be asked for; NULL: it can. */
-static const char *msr_out_of_reach(struct vcpu *v, uint32_t msr)
+static const char *msr_out_of_reach(struct vcpu *v, uint32_t msr, bool write)
 {
     unsigned group;
 
-    if (msr == MSR_PAT || msr == MSR_DEBUGCTL)
-        return "the processor keeps the guest's value where gdbvisor does not reach";
+    if (msr == MSR_DEBUGCTL)
+        return write ? "it is only read, for single steps depend on it" : NULL;
     if (v->number != cpu_current() && msr != MSR_EFER && !kept_msr(v, msr, &group))
         return "only the CPU that stopped reads its own: choose its thread";
     return NULL;
@@ -129,7 +139,7 @@ bool monitor_msr(const char *rest)
     if (!monitor_at_end(rest))
         return false;
     uint32_t msr = (uint32_t)number;
-    const char *why = msr_out_of_reach(v, msr);
+    const char *why = msr_out_of_reach(v, msr, write);
     if (why)
         monitor_line("msr %x: %s", (unsigned)msr, why);
     else if (write && !write_msr(v, msr, value))

@@ -306,7 +306,7 @@ static void stand(struct vcpu *v, void (*until)(struct vcpu *v))
 {
     line_close(v);
     exec_views_leave(v);
-    vcpu_need(v, REGS_ALL);
+    vcpu_need(v, REGS_ALL | REGS_PAT);
     registers_keep(v);
     until(v);
     registers_flush(v);

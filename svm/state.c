@@ -55,6 +55,8 @@ void svm_state_fetch(const struct vmcb *vmcb, unsigned groups, struct hv_regs *r
         r->sysenter_esp = s->sysenter_esp;
         r->sysenter_eip = s->sysenter_eip;
     }
+    if (groups & REGS_PAT)
+        r->pat = s->pat;
 }
 
 static uint8_t privilege(const struct vmcb_save *s)
@@ -101,6 +103,10 @@ unsigned svm_state_commit(struct vmcb *vmcb, unsigned groups, const struct hv_re
         s->sysenter_cs = r->sysenter_cs;
         s->sysenter_esp = r->sysenter_esp;
         s->sysenter_eip = r->sysenter_eip;
+    }
+    if (groups & REGS_PAT) {
+        s->pat = r->pat;
+        stale |= SVM_CLEAN_NP;
     }
     if (!(s->efer & EFER_SVME)) {
         /* The guest's firmware may clear it by ways that do not exit (SMM). */

@@ -236,6 +236,8 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
     vmcb->control.clean &= ~stale;
     if (v->changed & REGS_CONTROL)
         write_cr8(v->regs.cr8);
+    if (v->changed & REGS_PAT)
+        cpus[v->number].stale_asids = ASIDS; /* its types are kept with translations */
     v->changed = 0;
     vmcb->save.rax = v->regs.gpr[GPR_RAX];
     vmcb->save.rsp = v->regs.gpr[GPR_RSP];

@@ -1,5 +1,6 @@
 #include "vmx/check.h"
 
+#include "arch/x86/mtrr.h"
 #include "arch/x86/registers.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
@@ -47,15 +48,7 @@ void vmx_expect_canonical(struct vmx_faults *faults, const struct vmx_features *
 
 void vmx_expect_pat(struct vmx_faults *faults, const char *field, uint64_t value)
 {
-    enum { TYPES = 0xf3, LAST_TYPE = 7 }; /* 0, 1, 4 to 7 */
-    uint64_t wrong = 0;
-
-    for (unsigned i = 0; i < 64; i += 8) {
-        uint8_t type = (uint8_t)(value >> i);
-        if (type > LAST_TYPE || !(TYPES >> type & 1))
-            wrong |= 0xffULL << i;
-    }
-    vmx_expect(faults, !wrong, field, value, "a byte of it is no memory type");
+    vmx_expect(faults, pat_is_valid(value), field, value, "a byte of it is no memory type");
 }
 
 uint64_t vmx_beyond_memory(const struct vmx_features *can)

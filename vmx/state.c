@@ -80,6 +80,8 @@ void vmx_state_fetch(const struct vmx_owned *owned, unsigned groups, struct hv_r
         r->sysenter_esp = vmread(VMCS_GUEST_SYSENTER_ESP);
         r->sysenter_eip = vmread(VMCS_GUEST_SYSENTER_EIP);
     }
+    if (groups & REGS_PAT)
+        r->pat = vmread(VMCS_GUEST_PAT);
 }
 
 static void commit_segments(const struct hv_regs *r)
@@ -149,4 +151,6 @@ void vmx_state_commit(const struct vmx_owned *owned, unsigned groups, const stru
         vmwrite(VMCS_GUEST_SYSENTER_ESP, r->sysenter_esp);
         vmwrite(VMCS_GUEST_SYSENTER_EIP, r->sysenter_eip);
     }
+    if (groups & REGS_PAT)
+        vmwrite(VMCS_GUEST_PAT, r->pat);
 }

@@ -217,8 +217,9 @@ static void load_guest(struct vcpu *v, enum hv_run_mode mode)
                                           cpu->last.pending_debug, shadow, nmi_blocked, btf);
 
     vmx_state_commit(&owned, v->changed, &v->regs);
-    if ((v->changed & REGS_CONTROL) && (controls.cpu2 & VMX_CPU2_VPID))
-        cpu->stale = true; /* a changed CR: what VPID has kept of linear addresses goes as well */
+    if ((v->changed & (REGS_CONTROL | REGS_PAT)) && (controls.cpu2 & VMX_CPU2_VPID))
+        cpu->stale =
+            true; /* a changed CR or PAT: what VPID has kept of linear addresses goes as well */
     v->changed = 0;
     vmwrite(VMCS_GUEST_RSP, v->regs.gpr[GPR_RSP]);
     vmwrite(VMCS_GUEST_RIP, v->regs.rip);

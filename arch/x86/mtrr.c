@@ -40,6 +40,18 @@ static enum mtrr_type clean_type(uint64_t number)
     }
 }
 
+bool pat_is_valid(uint64_t pat)
+{
+    enum { TYPES = 0xf3, LAST_TYPE = 7 }; /* 0, 1, 4 to 7 */
+
+    for (unsigned i = 0; i < 64; i += 8) {
+        uint8_t type = (uint8_t)(pat >> i);
+        if (type > LAST_TYPE || !(TYPES >> type & 1))
+            return false;
+    }
+    return true;
+}
+
 static unsigned fixed_register(hpa_t address)
 {
     unsigned i = MTRR_FIXED_COUNT - 1;

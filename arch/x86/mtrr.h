@@ -40,6 +40,9 @@ extern const uint32_t mtrr_fixed_msrs[MTRR_FIXED_COUNT];
 /* What this processor has now. All is WB where it has no MTRRs. wb_top is not looked for. */
 void mtrr_read(struct mtrr_values *values, unsigned phys_bits);
 
+/* Whether each byte of an IA32_PAT value is a memory type (7, UC-, is one there, too). */
+bool pat_is_valid(uint64_t pat);
+
 /* The type of the byte at address. Where the manuals leave it undefined: UC. */
 enum mtrr_type mtrr_type(const struct mtrr_values *values, hpa_t address);
 

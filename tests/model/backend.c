@@ -38,7 +38,10 @@ static void copy_groups(struct hv_regs *to, const struct hv_regs *from, unsigned
         memcpy(&to->cr0, &from->cr0,
                offsetof(struct hv_regs, star) - offsetof(struct hv_regs, cr0));
     if (groups & REGS_SYSCALL)
-        memcpy(&to->star, &from->star, sizeof(*to) - offsetof(struct hv_regs, star));
+        memcpy(&to->star, &from->star,
+               offsetof(struct hv_regs, pat) - offsetof(struct hv_regs, star));
+    if (groups & REGS_PAT)
+        to->pat = from->pat;
 }
 
 static void record(const struct vcpu *v, enum hv_run_mode mode)

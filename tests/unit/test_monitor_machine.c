@@ -140,7 +140,6 @@ static void test_msr(void **state)
     /* Hidden, as for the guest. */
     msr.msr = MSR_VM_HSAVE_PA;
     expect(strstr(ask("msr 0xc0010117"), "there is none"));
-    expect(strstr(ask("msr 0x277"), "does not reach"));
 }
 
 /* The guest's, not those of the host. */
@@ -167,6 +166,32 @@ static void test_msr_kept(void **state)
     vcpu_change(v, REGS_CONTROL);
     v->regs.efer = 0xd01;
     assert_string_equal(ask("msr 0xc0000080"), "msr c0000080 = 0000000000000d01\n");
+}
+
+/* The guest's, which the processor switches; not the host's. */
+static void test_msr_switched(void **state)
+{
+    (void)state;
+    model_processor.pat = 0x0007040600070406;
+    v->valid &= ~(unsigned)REGS_PAT;
+    assert_string_equal(ask("msr 0x277"), "msr 277 = 0007040600070406\n");
+    assert_string_equal(ask("msr 0x277 0x0007010600070106"), "msr 277 = 0007010600070106\n");
+    assert_int_equal(v->changed & REGS_PAT, REGS_PAT);
+    /* A byte that is no memory type would keep the processor from entering the guest. */
+    assert_string_equal(ask("msr 0x277 0x0007010600070102"),
+                        "msr 277: it does not take that value, or there is none\n");
+    assert_string_equal(ask("msr 0x277"), "msr 277 = 0007010600070106\n");
+    v->debug_regs.debugctl = 3;
+    msr.msr = MSR_DEBUGCTL;
+    msr.value = 0x40;
+    assert_string_equal(ask("msr 0x1d9"), "msr 1d9 = 0000000000000003\n");
+    assert_int_equal(msr.reads, 0);
+    assert_string_equal(ask("msr 0x1d9 0"),
+                        "msr 1d9: it is only read, for single steps depend on it\n");
+    assert_int_equal(v->debug_regs.debugctl, 3);
+    /* Not switched: what is in the processor. */
+    v->debug_regs.debugctl = 0;
+    assert_string_equal(ask("msr 0x1d9"), "msr 1d9 = 0000000000000040\n");
 }
 
 static void test_ports(void **state)
@@ -254,9 +279,13 @@ static void test_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_cpu, setup),       cmocka_unit_test_setup(test_msr, setup),
-        cmocka_unit_test_setup(test_msr_kept, setup),  cmocka_unit_test_setup(test_ports, setup),
-        cmocka_unit_test_setup(test_phys, setup),      cmocka_unit_test_setup(test_usage, setup),
+        cmocka_unit_test_setup(test_cpu, setup),
+        cmocka_unit_test_setup(test_msr, setup),
+        cmocka_unit_test_setup(test_msr_kept, setup),
+        cmocka_unit_test_setup(test_msr_switched, setup),
+        cmocka_unit_test_setup(test_ports, setup),
+        cmocka_unit_test_setup(test_phys, setup),
+        cmocka_unit_test_setup(test_usage, setup),
         cmocka_unit_test_setup(test_phys_mode, setup),
     };
 

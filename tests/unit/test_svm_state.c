@@ -46,8 +46,8 @@ static void check_segments(void)
 static void test_round_trip(void **state)
 {
     (void)state;
-    svm_state_commit(&vmcb, REGS_ALL, &from);
-    svm_state_fetch(&vmcb, REGS_ALL, &to);
+    svm_state_commit(&vmcb, REGS_ALL | REGS_PAT, &from);
+    svm_state_fetch(&vmcb, REGS_ALL | REGS_PAT, &to);
     check_segments();
     assert_int_equal(to.gdtr.base, from.gdtr.base);
     assert_int_equal(to.gdtr.limit, from.gdtr.limit);
@@ -76,21 +76,24 @@ static void test_groups(void **state)
         {REGS_TABLES, SVM_CLEAN_DT},
         {REGS_CONTROL, SVM_CLEAN_CR | SVM_CLEAN_CR2},
         {REGS_SYSCALL, 0},
+        {REGS_PAT, SVM_CLEAN_NP},
         {0, 0},
     };
 
     (void)state;
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 6; i++) {
         setup(NULL);
         assert_int_equal(svm_state_commit(&vmcb, cases[i].group, &from), cases[i].stale);
-        svm_state_fetch(&vmcb, REGS_ALL, &to);
+        svm_state_fetch(&vmcb, REGS_ALL | REGS_PAT, &to);
         assert_int_equal(to.seg[SEG_SS].base != 0, cases[i].group == REGS_SEGMENTS);
         assert_int_equal(to.gdtr.base != 0, cases[i].group == REGS_TABLES);
         assert_int_equal(to.cr3 != 0, cases[i].group == REGS_CONTROL);
         assert_int_equal(to.lstar != 0, cases[i].group == REGS_SYSCALL);
+        assert_int_equal(to.pat != 0, cases[i].group == REGS_PAT);
         memset(&to, 0, sizeof(to));
         svm_state_fetch(&vmcb, REGS_ALL & ~cases[i].group, &to);
         assert_true(to.seg[SEG_SS].base == 0 && to.gdtr.base == 0 && to.cr3 == 0 && to.lstar == 0);
+        assert_int_equal(to.pat, 0);
     }
 }
 

@@ -108,6 +108,24 @@ static void test_long_mode(void **state)
     assert_int_equal(given[VMCS_ENTRY_CONTROLS] & VMX_ENTRY_IA32E, 0);
 }
 
+/* It is kept through a reset of the CPU, and given anew only when it changes. */
+static void test_pat(void **state)
+{
+    (void)state;
+    vmcs[VMCS_GUEST_PAT] = 0x0007040600070406;
+    enter(RUN_FREE);
+    vcpu_need(v, REGS_ALL | REGS_PAT);
+    assert_int_equal(v->regs.pat, 0x0007040600070406);
+    vcpu_reset(v);
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_GUEST_PAT], 0x0007040600070406);
+    vcpu_change(v, REGS_PAT);
+    assert_int_equal(v->regs.pat, 0x0007040600070406);
+    v->regs.pat = 0x0007010600070106;
+    enter(RUN_FREE);
+    assert_int_equal(given[VMCS_GUEST_PAT], 0x0007010600070106);
+}
+
 /* A PAE guest's PDPTEs: from memory when PAE paging or CR3 comes from outside, else its own. */
 static void test_pdptes(void **state)
 {
@@ -198,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_control_shadows, setup),
         cmocka_unit_test_setup(test_long_mode, setup),
+        cmocka_unit_test_setup(test_pat, setup),
         cmocka_unit_test_setup(test_pdptes, setup),
         cmocka_unit_test_setup(test_xsetbv, setup),
         cmocka_unit_test_setup(test_invd, setup),
