@@ -71,6 +71,9 @@ bool monitor_mtrr(const char *rest)
                  values.def_type & FIXED ? "on" : "off",
                  values.def_type & VALID ? "on" : "off: all is uncacheable");
     print_first_mib(&values);
+    if (values.wb_top > HV_BIT(32))
+        monitor_line("%013llx-%013llx  write back (SYSCFG, up to TOM2)", HV_BIT(32),
+                     U(values.wb_top - 1));
     for (unsigned i = 0; i < values.variable_count; i++) {
         const struct mtrr_variable *r = &values.variable[i];
         uint64_t size = (~r->mask & mask) + 0x1000; /* of one piece, as firmwares set them */

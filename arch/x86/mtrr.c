@@ -174,6 +174,20 @@ bool mtrr_block_type(const struct mtrr_values *values, hpa_t start, uint64_t siz
     return start + size <= FIXED_TOP;
 }
 
+/* APM vol. 2, "Extended Type-Field Encodings", "Top of Memory", "System Configuration Register
+   (SYSCFG)". A processor without these MSRs says so by a fault. */
+static uint64_t read_wb_top(unsigned phys_bits)
+{
+    enum { TOM2_ON = 1 << 21, TOM2_FORCE_WB = 1 << 22, EIGHT_MIB = 1 << 23 };
+    uint64_t config, top;
+
+    if (!rdmsr_safe(MSR_SYSCFG, &config) ||
+        (config & (TOM2_ON | TOM2_FORCE_WB)) != (TOM2_ON | TOM2_FORCE_WB) ||
+        !rdmsr_safe(MSR_TOM2, &top))
+        return 0;
+    return HV_ALIGN_DOWN(top, EIGHT_MIB) & (HV_BIT(phys_bits) - 1);
+}
+
 /* SDM vol. 3, "MTRR Feature Identification". */
 void mtrr_read(struct mtrr_values *values, unsigned phys_bits)
 {
@@ -185,6 +199,7 @@ void mtrr_read(struct mtrr_values *values, unsigned phys_bits)
     }
     values->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
     values->variable_count = HV_MIN(rdmsr(MSR_MTRRCAP) & 0xff, (uint64_t)MTRR_VARIABLE_MAX);
+    values->wb_top = read_wb_top(phys_bits);
     for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++)
         values->fixed[i] = rdmsr(mtrr_fixed_msrs[i]);
     for (unsigned i = 0; i < values->variable_count; i++) {

@@ -29,15 +29,14 @@ struct mtrr_values {
     unsigned variable_count;          /* MTRRCAP[7:0] */
     struct mtrr_variable variable[MTRR_VARIABLE_MAX];
     unsigned phys_bits; /* CPUID Fn8000_0008 EAX[7:0] */
-    /* AMD: TOM2 when SYSCFG[Tom2ForceMemTypeWB] is set: the default is WB from 4 GiB up to here;
-       else 0. */
+    /* AMD: TOM2 when SYSCFG says that the default is WB from 4 GiB up to there; else 0. */
     uint64_t wb_top;
 };
 
 /* MSR numbers of the fixed-range registers. */
 extern const uint32_t mtrr_fixed_msrs[MTRR_FIXED_COUNT];
 
-/* What this processor has now. All is WB where it has no MTRRs. wb_top is not looked for. */
+/* What this processor has now. All is WB where it has no MTRRs. */
 void mtrr_read(struct mtrr_values *values, unsigned phys_bits);
 
 /* Whether each byte of an IA32_PAT value is a memory type (7, UC-, is one there, too). */

@@ -144,6 +144,8 @@ enum {
 #define MSR_FS_BASE         0xc0000100U
 #define MSR_GS_BASE         0xc0000101U
 #define MSR_KERNEL_GS_BASE  0xc0000102U
+#define MSR_SYSCFG          0xc0010010U
+#define MSR_TOM2            0xc001001dU
 #define MSR_VM_CR           0xc0010114U
 #define MSR_IGNNE           0xc0010115U
 #define MSR_SMM_CTL         0xc0010116U

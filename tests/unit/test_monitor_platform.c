@@ -15,6 +15,7 @@ enum { RSDT = 0x200000, FADT = 0x201000, DSDT = 0x202000, APIC_PAGE = 0xfee00000
 static struct vcpu *v;
 static uint64_t apic_base, def_type, tsc;
 static uint32_t apic[256], pci_address, pci_written;
+static uint64_t syscfg; /* AMD's; ~0: another maker's processor has none */
 static bool has_mtrrs, intact;
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
@@ -41,7 +42,11 @@ bool model_rdmsr(uint32_t msr, uint64_t *value)
         *value = 0xff80000800;
     else if (msr == MSR_X2APIC_ID)
         *value = 0x1234;
-    return true;
+    else if (msr == MSR_SYSCFG)
+        *value = syscfg;
+    else if (msr == MSR_TOM2)
+        *value = 0xff00000240123456; /* only bits 23 to 47 are an address */
+    return msr != MSR_SYSCFG || syscfg != UINT64_MAX;
 }
 
 /* 00:00.0 is a bridge, 00:1f.0 and .2 one device, 02:00.0 behind it. */
@@ -124,6 +129,7 @@ static int setup(void **state)
     config = (struct debug_config){.memory_map = memory_map, .code_intact = code_intact};
     debug.config = &config;
     debug.stub.thread_g = 1;
+    syscfg = 0;
     has_mtrrs = intact = true;
     def_type = 0xc00;
     apic_base = APIC_PAGE | APIC_BASE_ENABLE | APIC_BASE_BOOTSTRAP;
@@ -157,6 +163,15 @@ static void test_mtrr(void **state)
     expect("0000000080000-00000000fffff  uncacheable\n");
     expect("0000080000000-00000ffffffff  uncacheable (0)\n");
     assert_null(strstr(out, "(1)"));
+    /* AMD: on, and forced, or it does not count. */
+    assert_null(strstr(out, "TOM2"));
+    syscfg = 1 << 22;
+    assert_null(strstr(ask("mtrr"), "TOM2"));
+    syscfg = 3 << 21;
+    ask("mtrr");
+    expect("0000100000000-000023fffffff  write back (SYSCFG, up to TOM2)\n");
+    syscfg = UINT64_MAX;
+    assert_null(strstr(ask("mtrr"), "TOM2"));
     def_type = 0;
     expect(strstr(ask("mtrr"), "memory types off: all is uncacheable"));
     has_mtrrs = false;
