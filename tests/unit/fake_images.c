@@ -46,6 +46,14 @@ void fake_module(struct fake_machine *m, uint64_t at, const uint8_t *bytes, size
         m->request.image = m->memory + at;
 }
 
+void fake_image(struct fake_machine *m, const uint8_t *bytes, size_t size, const char *cmdline)
+{
+    if (m->request.module_count == 0)
+        fake_module(m, FAKE_IMAGE_AT, bytes, size, cmdline);
+    else
+        memcpy(m->memory + m->modules[0].start, bytes, size);
+}
+
 static void check_inside(uint64_t start, uint64_t size)
 {
     if (start > FAKE_MEMORY || size > FAKE_MEMORY - start)

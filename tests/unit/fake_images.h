@@ -29,6 +29,9 @@ void fake_machine_init(struct fake_machine *m);
 void fake_module(struct fake_machine *m, uint64_t at, const uint8_t *bytes, size_t size,
                  const char *cmdline);
 
+/* The guest's image, module 0, as it is now; its string only when the module is new. */
+void fake_image(struct fake_machine *m, const uint8_t *bytes, size_t size, const char *cmdline);
+
 /* Executes moves; every byte touched must be in memory. */
 void fake_execute(struct fake_machine *m, const struct placement *moves);
 

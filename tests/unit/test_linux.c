@@ -35,10 +35,7 @@ static bool make_plan(void)
 {
     bool result;
 
-    if (m.request.module_count == 0)
-        fake_module(&m, FAKE_IMAGE_AT, image, sizeof(image), "console=ttyS0");
-    else
-        memcpy(m.memory + m.modules[0].start, image, sizeof(image));
+    fake_image(&m, image, sizeof(image), "console=ttyS0");
     result = linux_plan(&m.request, &plan, &refusal);
     if (result)
         assert_string_equal(refusal.text, "");

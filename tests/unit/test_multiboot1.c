@@ -1,25 +1,12 @@
 /* boot/multiboot.c, boot/multiboot1*.c, boot/elf.c: flat and ELF kernels. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "boot/bytes.h"
 #include "boot/multiboot1.h"
 #include "hv/compiler.h"
-#include "tests/unit/fake_images.h"
+#include "tests/unit/multiboot_kernel.h"
 
-enum { FLAG_ADDRESSES = 1 << 16, IMAGE_SIZE = 40000 };
-
-static struct fake_machine m;
-static struct multiboot_plan plan;
-static struct refusal refusal;
-static uint8_t image[IMAGE_SIZE], module[20001];
+enum { FLAG_ADDRESSES = 1 << 16 };
 
 /* A flat image at 1 MiB, its header at 0x40 of it, 64 KiB of bss behind 30000 bytes. */
 static const uint32_t flat[5] = {0x100040, 0x100000, 0x100000 + 30000, 0x118000, 0x100100};
@@ -35,10 +22,9 @@ static const struct fake_segment kernel[] = {
 static int setup(void **state)
 {
     (void)state;
-    fake_machine_init(&m);
-    memset(&plan, 0x5a, sizeof(plan));
-    fake_pattern(image, sizeof(image), 3);
-    fake_pattern(module, sizeof(module), 4);
+    plan_kernel = multiboot1_plan;
+    write_info = multiboot1_write_info;
+    begin();
     return 0;
 }
 
@@ -54,32 +40,6 @@ static void make_elf(unsigned bits, uint64_t entry, const struct fake_segment *s
     fake_multiboot1(image + 0x1000, 3, NULL);
 }
 
-static bool make_plan(void)
-{
-    bool result;
-
-    if (m.request.module_count == 0)
-        fake_module(&m, FAKE_IMAGE_AT, image, sizeof(image), "arg");
-    else
-        memcpy(m.memory + m.modules[0].start, image, sizeof(image));
-    result = multiboot1_plan(&m.request, &plan, &refusal);
-    if (result)
-        assert_string_equal(refusal.text, "");
-    return result;
-}
-
-static const char *why(void)
-{
-    assert_false(make_plan());
-    return refusal.text;
-}
-
-static void run_plan(void)
-{
-    fake_execute(&m, &plan.moves);
-    multiboot1_write_info(&m.request, &plan, m.memory + plan.info);
-}
-
 static const char *string_at(uint32_t address)
 {
     assert_in_range(address, plan.info, plan.info + plan.info_size - 1);
@@ -92,25 +52,11 @@ static void test_flat(void **state)
 
     (void)state;
     make_flat(flat);
-    memset(m.memory + 0x100000, 0xcc, 0x20000);
-    assert_true(make_plan());
-    assert_int_equal(plan.header_offset, 0x40);
-    run_plan();
-    assert_memory_equal(m.memory + 0x100000, image, 30000);
-    for (unsigned i = 0x100000 + 30000; i < 0x118000; i++)
-        assert_int_equal(m.memory[i], 0);
-    assert_int_equal(m.memory[0x118000], 0xcc);
-
-    assert_int_equal(plan.entry.mode, GUEST_FLAT32);
-    assert_int_equal(plan.entry.rip, 0x100100);
+    info = run_flat();
     assert_int_equal(plan.entry.rax, 0x2badb002);
-    assert_int_equal(plan.entry.rbx, plan.info);
     assert_int_equal(plan.entry.rflags, 2);
-    assert_int_equal(get64(m.memory + plan.entry.gdt_base + 0x10), 0x00cf9b000000ffff);
     assert_int_equal(plan.entry.gdt_limit, 31);
 
-    info = m.memory + plan.info;
-    assert_int_equal(plan.info, 0x10000);
     assert_int_equal(get32(info), 1 << 0 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9);
     assert_int_equal(get32(info + 4), 0x9fc00 / 1024);
     assert_int_equal(get32(info + 8), (FAKE_SELF - 0x100000) / 1024);
@@ -122,28 +68,18 @@ static void test_flat(void **state)
 
 static void test_memory_map(void **state)
 {
-    static const uint64_t expected[][3] = {
-        {0, 0x9fc00, 1},
-        {0x9fc00, 0x60400, 2},
-        {0x100000, FAKE_SELF - 0x100000, 1},
-        {FAKE_SELF, FAKE_MEMORY - FAKE_SELF, 2},
-        {0x100000000, 0x1000, 2}, /* type 12: not known to the specification */
-    };
-    const uint8_t *info, *entry;
+    const uint8_t *info, *row;
 
     (void)state;
     make_flat(flat);
-    memory_map_set(&m.map, 0x100000000, 0x100001000, 12);
+    add_unknown_memory();
     assert_true(make_plan());
-    run_plan();
-    info = m.memory + plan.info;
-    assert_int_equal(get32(info + 44), 5 * 24);
-    entry = (const uint8_t *)string_at(get32(info + 48));
-    for (unsigned i = 0; i < 5; i++, entry += 24) {
-        assert_int_equal(get32(entry), 20);
-        assert_int_equal(get64(entry + 4), expected[i][0]);
-        assert_int_equal(get64(entry + 12), expected[i][1]);
-        assert_int_equal(get32(entry + 20), expected[i][2]);
+    info = run_plan();
+    assert_int_equal(get32(info + 44), MAP_ROWS * MAP_ROW_SIZE);
+    row = (const uint8_t *)string_at(get32(info + 48));
+    for (unsigned i = 0; i < MAP_ROWS; i++, row += MAP_ROW_SIZE) {
+        assert_int_equal(get32(row), MAP_ROW_SIZE - 4);
+        check_map_row(i, row + 4);
     }
 }
 
@@ -159,8 +95,7 @@ static void test_modules(void **state)
     fake_module(&m, 0x110000, module + 1, 9000, "");   /* in the kernel's bss */
     fake_module(&m, 0x3000000, module, 0, "empty");
     assert_true(make_plan());
-    run_plan();
-    info = m.memory + plan.info;
+    info = run_plan();
     assert_string_equal(string_at(get32(info + 16)), "kernel args");
     assert_int_equal(get32(info + 20), 4);
     entry = (const uint8_t *)string_at(get32(info + 24));
@@ -226,8 +161,7 @@ static void test_screen(void **state)
     (void)state;
     fake_multiboot1(image + 0x40, FLAG_ADDRESSES | 7, flat);
     assert_true(make_plan());
-    run_plan();
-    info = m.memory + plan.info;
+    info = run_plan();
     assert_true(get32(info) & 1 << 12);
     assert_int_equal(get64(info + 88), 0xb8000);
     assert_int_equal(get32(info + 96), 160);
@@ -452,24 +386,14 @@ static void test_no_room_for_modules(void **state)
     assert_non_null(strstr(refusal.text, "no kernel"));
 }
 
-/* The largest that a request can ask for is no more than what is promised to the caller. */
 static void test_largest_information(void **state)
 {
+    const uint8_t *info;
+
     (void)state;
     make_flat(flat);
-    fake_module(&m, FAKE_IMAGE_AT, image, sizeof(image), "");
-    while (m.request.module_count < BOOT_MAX_MODULES)
-        fake_module(&m, 0x2000000 + 0x10000 * (m.request.module_count + 1), module, 16, "");
-    for (unsigned i = 0; i < BOOT_MAX_MODULES; i++)
-        memset(m.modules[i].cmdline, 'a', BOOT_CMDLINE_SIZE - 1);
-    for (unsigned i = 0; m.map.count < MEMORY_MAP_MAX; i++)
-        memory_map_set(&m.map, FAKE_MEMORY + i * 0x2000, FAKE_MEMORY + i * 0x2000 + 0x1000,
-                       MEMORY_NVS);
-    assert_true(make_plan());
-    assert_true(plan.info_size <= MULTIBOOT_INFO_MAX);
-    assert_true(plan.info_size > MULTIBOOT_INFO_MAX - 8192);
-    run_plan();
-    assert_int_equal(strlen(string_at(get32(m.memory + plan.info + 16))), BOOT_CMDLINE_SIZE - 1);
+    info = run_largest();
+    assert_int_equal(strlen(string_at(get32(info + 16))), BOOT_CMDLINE_SIZE - 1);
 }
 
 int main(void)

@@ -1,25 +1,11 @@
 /* boot/multiboot2.c, boot/multiboot2_info.c: multiboot2 kernels as guests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "boot/bytes.h"
 #include "boot/multiboot2.h"
 #include "hv/compiler.h"
-#include "tests/unit/fake_images.h"
+#include "tests/unit/multiboot_kernel.h"
 
-enum { IMAGE_SIZE = 40000, AT = 0x40 };
+enum { AT = 0x40 };
 enum { END, INFORMATION, ADDRESS, ENTRY, CONSOLE, FRAMEBUFFER, RELOCATABLE = 10 };
 enum { OPTIONAL = 1 };
-
-static struct fake_machine m;
-static struct multiboot_plan plan;
-static struct refusal refusal;
-static uint8_t image[IMAGE_SIZE], module[20001];
 
 /* At 1 MiB, the header AT bytes into it, 64 KiB of bss behind 30000 bytes. */
 static const struct fake_tag address = {
@@ -35,10 +21,9 @@ static const struct fake_segment kernel[] = {
 static int setup(void **state)
 {
     (void)state;
-    fake_machine_init(&m);
-    memset(&plan, 0x5a, sizeof(plan));
-    fake_pattern(image, sizeof(image), 3);
-    fake_pattern(module, sizeof(module), 4);
+    plan_kernel = multiboot2_plan;
+    write_info = multiboot2_write_info;
+    begin();
     return 0;
 }
 
@@ -62,35 +47,6 @@ static void make_elf(unsigned bits, uint64_t elf_entry, const struct fake_tag *t
 
     fake_elf(image, bits, elf_entry, kernel, HV_ARRAY_SIZE(kernel));
     fake_multiboot2(image + 0x1000, all, 2);
-}
-
-static bool make_plan(void)
-{
-    bool result;
-
-    if (m.request.module_count == 0)
-        fake_module(&m, FAKE_IMAGE_AT, image, sizeof(image), "arg");
-    else
-        memcpy(m.memory + m.modules[0].start, image, sizeof(image));
-    result = multiboot2_plan(&m.request, &plan, &refusal);
-    if (result)
-        assert_string_equal(refusal.text, "");
-    else
-        assert_string_not_equal(refusal.text, "");
-    return result;
-}
-
-static const char *why(void)
-{
-    assert_false(make_plan());
-    return refusal.text;
-}
-
-static const uint8_t *run_plan(void)
-{
-    fake_execute(&m, &plan.moves);
-    multiboot2_write_info(&m.request, &plan, m.memory + plan.info);
-    return m.memory + plan.info;
 }
 
 /* The n-th tag of a type in the information, walked as a kernel does; NULL: there is none. */
@@ -128,21 +84,9 @@ static void test_flat(void **state)
 
     (void)state;
     make_flat(NULL);
-    memset(m.memory + 0x100000, 0xcc, 0x20000);
-    assert_true(make_plan());
-    assert_int_equal(plan.header_offset, AT);
-    info = run_plan();
-    assert_memory_equal(m.memory + 0x100000, image, 30000);
-    for (unsigned i = 0x100000 + 30000; i < 0x118000; i++)
-        assert_int_equal(m.memory[i], 0);
-    assert_int_equal(m.memory[0x118000], 0xcc);
-
-    assert_int_equal(plan.entry.mode, GUEST_FLAT32);
-    assert_int_equal(plan.entry.rip, 0x100100);
+    info = run_flat();
     assert_int_equal(plan.entry.rax, 0x36d76289);
-    assert_int_equal(plan.entry.rbx, 0x10000);
     assert_int_equal(plan.entry.gdt_base, plan.info + get32(info));
-    assert_int_equal(get64(m.memory + plan.entry.gdt_base + 0x10), 0x00cf9b000000ffff);
 
     assert_tag_text(find_tag(info, 1, 0), 8, "arg");
     assert_tag_text(find_tag(info, 2, 0), 8, "gdbvisor " HV_VERSION);
@@ -158,29 +102,20 @@ static void test_flat(void **state)
 
 static void test_memory_map(void **state)
 {
-    static const uint64_t expected[][3] = {
-        {0, 0x9fc00, 1},
-        {0x9fc00, 0x60400, 2},
-        {0x100000, FAKE_SELF - 0x100000, 1},
-        {FAKE_SELF, FAKE_MEMORY - FAKE_SELF, 2},
-        {0x100000000, 0x1000, 2}, /* type 12: not known to the specification */
-    };
     const uint8_t *tag;
 
     (void)state;
     make_flat(NULL);
-    memory_map_set(&m.map, 0x100000000, 0x100001000, 12);
+    add_unknown_memory();
     assert_true(make_plan());
     tag = find_tag(run_plan(), 6, 0);
-    assert_int_equal(get32(tag + 4), 16 + 5 * 24);
-    assert_int_equal(get32(tag + 8), 24);
+    assert_int_equal(get32(tag + 4), 16 + MAP_ROWS * MAP_ROW_SIZE);
+    assert_int_equal(get32(tag + 8), MAP_ROW_SIZE);
     assert_int_equal(get32(tag + 12), 0);
-    for (unsigned i = 0; i < 5; i++) {
-        const uint8_t *row = tag + 16 + i * (size_t)24;
+    for (unsigned i = 0; i < MAP_ROWS; i++) {
+        const uint8_t *row = tag + 16 + (size_t)i * MAP_ROW_SIZE;
 
-        assert_int_equal(get64(row), expected[i][0]);
-        assert_int_equal(get64(row + 8), expected[i][1]);
-        assert_int_equal(get32(row + 16), expected[i][2]);
+        check_map_row(i, row);
         assert_int_equal(get32(row + 20), 0);
     }
 }
@@ -458,24 +393,12 @@ static void test_bad_headers(void **state)
     assert_non_null(strstr(why(), "has a length of"));
 }
 
-/* The largest that a request can ask for is no more than what is promised to the caller. */
 static void test_largest_information(void **state)
 {
     (void)state;
     make_flat(NULL);
-    fake_module(&m, FAKE_IMAGE_AT, image, sizeof(image), "");
-    while (m.request.module_count < BOOT_MAX_MODULES)
-        fake_module(&m, 0x2000000 + 0x10000 * (m.request.module_count + 1), module, 16, "");
-    for (unsigned i = 0; i < BOOT_MAX_MODULES; i++)
-        memset(m.modules[i].cmdline, 'a', BOOT_CMDLINE_SIZE - 1);
-    for (unsigned i = 0; m.map.count < MEMORY_MAP_MAX; i++)
-        memory_map_set(&m.map, FAKE_MEMORY + i * 0x2000, FAKE_MEMORY + i * 0x2000 + 0x1000,
-                       MEMORY_NVS);
     m.screen.kind = BOOT_SCREEN_RGB;
-    assert_true(make_plan());
-    assert_true(plan.info_size <= MULTIBOOT_INFO_MAX);
-    assert_true(plan.info_size > MULTIBOOT_INFO_MAX - 8192);
-    assert_null(find_tag(run_plan(), 3, BOOT_MAX_MODULES - 1));
+    assert_null(find_tag(run_largest(), 3, BOOT_MAX_MODULES - 1));
 }
 
 int main(void)
