@@ -107,6 +107,9 @@ struct acpi_fadt {
     uint32_t reset_pci; /* as port 0xcf8 addresses it, with the byte's place in bits 0 and 1 */
     uint8_t reset_value;
     uint16_t pm1_control[2]; /* ports: PM1a, PM1b */
+    uint16_t smi_command;    /* the port where the byte acpi_enable turns ACPI on */
+    uint8_t acpi_enable;
+    uint64_t dsdt; /* address */
 };
 
 /* Reads a FADT. HV_EINVAL: wrong signature, length or checksum; *out is all zero then. */

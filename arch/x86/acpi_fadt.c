@@ -5,11 +5,15 @@
 
 /* ACPI specification, "Fixed ACPI Description Table (FADT)", "Generic Address Structure (GAS)". */
 enum {
+    DSDT = 40,
+    SMI_COMMAND = 48,
+    ACPI_ENABLE = 52,
     PM1A_CONTROL = 64,
     PM1B_CONTROL = 68,
     FLAGS = 112,
     RESET_REGISTER = 116,
     RESET_VALUE = 128,
+    X_DSDT = 140,
     X_PM1A_CONTROL = 172,
     X_PM1B_CONTROL = 184,
 
@@ -84,5 +88,11 @@ enum hv_status acpi_fadt_parse(const uint8_t *fadt, size_t size, struct acpi_fad
     read_reset(fadt, length, out);
     out->pm1_control[0] = control_port(fadt, length, X_PM1A_CONTROL, PM1A_CONTROL);
     out->pm1_control[1] = control_port(fadt, length, X_PM1B_CONTROL, PM1B_CONTROL);
+    out->smi_command = (uint16_t)bytes_u32(fadt + SMI_COMMAND);
+    out->acpi_enable = fadt[ACPI_ENABLE];
+    if (length >= X_DSDT + sizeof(out->dsdt))
+        out->dsdt = bytes_u64(fadt + X_DSDT);
+    if (!out->dsdt)
+        out->dsdt = bytes_u32(fadt + DSDT);
     return HV_OK;
 }

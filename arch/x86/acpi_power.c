@@ -6,12 +6,7 @@
 
 enum {
     TABLE_HEADER = 36,
-    FADT_DSDT = 40,
-    FADT_SMI_COMMAND = 48,
-    FADT_ENABLE = 52,
-    FADT_PM1A = 64,
-    FADT_PM1B = 68,
-    FADT_SIZE_1 = 116, /* of the first version, and what is read */
+    FADT_LONGEST = 512, /* 276 in revision 6 */
 };
 
 /* AML, "AML Encoding of Names, Data". */
@@ -68,22 +63,26 @@ static enum hv_status find_package(const struct acpi_table *dsdt, x86_phys_read_
 enum hv_status acpi_power_find(const struct acpi_root *root, x86_phys_read_fn read,
                                struct acpi_power *power)
 {
-    uint8_t fadt[FADT_SIZE_1], header[8];
+    uint8_t bytes[FADT_LONGEST], header[8];
     struct acpi_table table, dsdt;
+    struct acpi_fadt fadt;
     enum hv_status status = acpi_find_table(root, "FACP", read, &table);
 
     *power = (struct acpi_power){0};
     if (status != HV_OK)
         return status;
-    if (table.length < sizeof(fadt))
+    if (table.length > sizeof(bytes))
         return HV_EINVAL;
-    if (!read(table.address, fadt, sizeof(fadt)))
+    if (!read(table.address, bytes, table.length))
         return HV_EFAULT;
-    power->pm1a = (uint16_t)bytes_u32(fadt + FADT_PM1A);
-    power->pm1b = (uint16_t)bytes_u32(fadt + FADT_PM1B);
-    power->smi_command = (uint16_t)bytes_u32(fadt + FADT_SMI_COMMAND);
-    power->enable = fadt[FADT_ENABLE];
-    dsdt.address = bytes_u32(fadt + FADT_DSDT);
+    status = acpi_fadt_parse(bytes, table.length, &fadt);
+    if (status != HV_OK)
+        return status;
+    power->pm1a = fadt.pm1_control[0];
+    power->pm1b = fadt.pm1_control[1];
+    power->smi_command = fadt.smi_command;
+    power->enable = fadt.acpi_enable;
+    dsdt.address = fadt.dsdt;
     if (!power->pm1a || !dsdt.address)
         return HV_ENOENT;
     if (!read(dsdt.address, header, sizeof(header)))

@@ -35,6 +35,9 @@ static int setup(void **state)
     (void)state;
     memset(fadt, 0, sizeof(fadt));
     memcpy(fadt, "FACP", 4);
+    put(40, 0x1fed0000, 4);
+    put(48, 0xb2, 4);
+    put(52, 0xf1, 1);
     put(64, 0x604, 4);
     put(112, 1 << 10 | 0x84a5, 4);
     put(116, 0x00000801, 4);
@@ -63,6 +66,9 @@ static void test_usual(void **state)
     assert_int_equal(out.reset_value, 0x0f);
     assert_int_equal(out.pm1_control[0], 0x604);
     assert_int_equal(out.pm1_control[1], 0);
+    assert_int_equal(out.smi_command, 0xb2);
+    assert_int_equal(out.acpi_enable, 0xf1);
+    assert_int_equal(out.dsdt, 0x1fed0000);
 }
 
 /* Revision 1 ends behind the flags, and has only the short addresses. */
@@ -70,11 +76,15 @@ static void test_old(void **state)
 {
     (void)state;
     put(68, 0x1004, 4);
+    put(140, 0x140000000, 8); /* behind its end */
     seal(OLD_SIZE);
     struct acpi_fadt out = parse();
     assert_int_equal(out.reset_port | out.reset_value | out.reset_memory | out.reset_pci, 0);
     assert_int_equal(out.pm1_control[0], 0x604);
     assert_int_equal(out.pm1_control[1], 0x1004);
+    assert_int_equal(out.dsdt, 0x1fed0000);
+    seal(SIZE);
+    assert_int_equal(parse().dsdt, 0x140000000);
 }
 
 /* In memory, or in PCI configuration space: device 31, function 3, offset 0xc5. */

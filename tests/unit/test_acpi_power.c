@@ -98,6 +98,28 @@ static void test_found(void **state)
     assert_int_equal(find_in(PACKAGE(0x06, 4, 1, 1), 10, 0x800 - 10, &power), HV_OK);
 }
 
+/* A longer FADT has them once more, as wide addresses, and these count; those that are 0 do not. */
+static void test_wide(void **state)
+{
+    struct acpi_power power;
+
+    (void)state;
+    put(FADT + 40, 0xfee00000, 4);
+    put(FADT + 140, BASE + DSDT, 8);
+    put(FADT + 172, 1, 1); /* X_PM1a_CNT_BLK: in I/O space */
+    put(FADT + 176, 0x1804, 8);
+    table(FADT, "FACP", 244);
+    assert_int_equal(find_in(PACKAGE(0x06, 4, 0, 0, 0, 0), 11, 0x100, &power), HV_OK);
+    assert_int_equal(power.pm1a, 0x1804);
+    assert_int_equal(power.pm1b, 0x704);
+    put(FADT + 140, 0, 8);
+    put(FADT + 40, BASE + DSDT, 4);
+    table(FADT, "FACP", 244);
+    assert_int_equal(find(&power), HV_OK);
+    table(FADT, "FACP", 513); /* longer than any */
+    assert_int_equal(find(&power), HV_EINVAL);
+}
+
 static void test_not_found(void **state)
 {
     struct acpi_power power;
@@ -142,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_found, setup),
+        cmocka_unit_test_setup(test_wide, setup),
         cmocka_unit_test_setup(test_not_found, setup),
         cmocka_unit_test_setup(test_refused, setup),
     };
