@@ -113,11 +113,14 @@ static enum hv_exit_kind plain_kind(const struct vmcb *vmcb)
         return HV_EXIT_ICEBP;
     case SVM_EXIT_MWAIT:
         return HV_EXIT_MWAIT;
-    case SVM_EXIT_INVALID:
-        return HV_EXIT_INVALID;
     default:
-        return HV_EXIT_UNKNOWN;
+        return svm_exit_is_invalid(vmcb) ? HV_EXIT_INVALID : HV_EXIT_UNKNOWN;
     }
+}
+
+bool svm_exit_is_invalid(const struct vmcb *vmcb)
+{
+    return (uint32_t)vmcb->control.exit_code == SVM_EXIT_INVALID;
 }
 
 bool svm_exit_needs_opcode(const struct vmcb *vmcb)

@@ -11,6 +11,9 @@
  */
 void svm_exit_decode(const struct vmcb *vmcb, int opcode, struct hv_exit *exit);
 
+/* True when the processor refused the guest's state. */
+bool svm_exit_is_invalid(const struct vmcb *vmcb);
+
 /* True when the exit code needs the opcode for svm_exit_decode. */
 bool svm_exit_needs_opcode(const struct vmcb *vmcb);
 

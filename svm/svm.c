@@ -313,7 +313,7 @@ static void svm_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     bool armed = v->live_dr7 & 0xff;
     svm_enter((hpa_t)vmcb, v->regs.gpr, (hpa_t)&cpu->host_vmcb, armed ? v->live_dr7 : 0);
     /* What a processor keeps of a state it refused is not known. */
-    vmcb->control.clean = vmcb->control.exit_code == SVM_EXIT_INVALID ? 0 : SVM_CLEAN_ALL;
+    vmcb->control.clean = svm_exit_is_invalid(vmcb) ? 0 : SVM_CLEAN_ALL;
     store_guest(v, mode, vmcb);
 
     decode_exit(v, vmcb, exit);

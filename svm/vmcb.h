@@ -93,7 +93,7 @@ enum svm_exit_code {
     SVM_EXIT_MWAIT = 0x8b,
     SVM_EXIT_NPF = 0x400,
 };
-#define SVM_EXIT_INVALID UINT64_MAX
+#define SVM_EXIT_INVALID UINT32_MAX /* its low half: not all write the high one */
 
 /* EXITINFO1 of a nested page fault ("Nested versus Guest Page Faults"). */
 enum svm_npf { SVM_NPF_PRESENT = 1, SVM_NPF_WRITE = 2, SVM_NPF_FETCH = 16 };
