@@ -279,11 +279,26 @@ bool debug_regs_move(struct vcpu *v, unsigned number, bool write, uint64_t *valu
     return true;
 }
 
-bool debug_regs_may_hit(const struct vcpu *v, gva_t address)
+bool debug_regs_executed(const struct vcpu *v, gva_t address)
 {
     for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
-        bool execute = !(v->live_dr7 & DR7_RW(i, 3));
-        if ((v->live_dr7 & DR7_ENABLED(i)) && (!execute || v->live_dr[i] == address))
+        if ((v->live_dr7 & DR7_ENABLED(i)) && !(v->live_dr7 & DR7_RW(i, 3)) &&
+            v->live_dr[i] == address)
+            return true;
+    }
+    return false;
+}
+
+bool debug_regs_accessed(const struct vcpu *v, gva_t address, uint64_t size)
+{
+    static const uint8_t sizes[] = {1, 2, 8, 4};
+
+    for (unsigned i = 0; i < DEBUG_SLOTS; i++) {
+        uint64_t length = sizes[(v->live_dr7 & DR7_LEN(i, 3)) / DR7_LEN(i, 1)];
+        gva_t from = HV_ALIGN_DOWN(v->live_dr[i], length);
+
+        if ((v->live_dr7 & DR7_ENABLED(i)) && (v->live_dr7 & DR7_RW(i, 1)) &&
+            from < address + size && address < from + length)
             return true;
     }
     return false;

@@ -70,11 +70,10 @@ void debug_regs_update(struct vcpu *v);
  */
 uint64_t debug_regs_armed(const struct vcpu *v);
 
-/*
- * Whether the instruction at this address may hit a live debug register: one for its execution, or
- * any for data.
- */
-bool debug_regs_may_hit(const struct vcpu *v, gva_t address);
+/* Whether a live debug register is for the execution of this address. */
+bool debug_regs_executed(const struct vcpu *v, gva_t address);
+/* Whether one is for data among these. */
+bool debug_regs_accessed(const struct vcpu *v, gva_t address, uint64_t size);
 
 /* The user's slots (bit mask) among the causes B0-B3 in dr6, and the guest's causes. */
 unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6);

@@ -2,7 +2,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
-#include "core/guest_memory.h"
+#include "core/operand.h"
 #include "core/segment.h"
 
 /* APM vol. 3, "STI": where IOPL allows it no other bit than IF has a say. */
@@ -17,6 +17,17 @@ static bool set_interrupt_flag(struct vcpu *v)
     return true;
 }
 
+static bool descriptors_watched(struct vcpu *v, uint16_t selector)
+{
+    enum { LOCAL_TABLE = 4 };
+    const struct hv_segment *ldt = &v->regs.seg[SEG_LDTR];
+
+    vcpu_need(v, REGS_SEGMENTS | REGS_TABLES);
+    return selector & LOCAL_TABLE
+               ? debug_regs_accessed(v, ldt->base, ldt->limit + 1ULL)
+               : debug_regs_accessed(v, v->regs.gdtr.base, v->regs.gdtr.limit + 1ULL);
+}
+
 static bool load_ss(struct vcpu *v, uint16_t selector)
 {
     vcpu_need(v, REGS_CONTROL);
@@ -25,7 +36,8 @@ static bool load_ss(struct vcpu *v, uint16_t selector)
         return true;
     }
     if (v->regs.cr0 & CR0_PE)
-        return segment_load(v, SEG_SS, selector, vcpu_cpl(v)) == 0;
+        return !descriptors_watched(v, selector) &&
+               segment_load(v, SEG_SS, selector, vcpu_cpl(v)) == 0;
     vcpu_change(v, REGS_SEGMENTS);
     v->regs.seg[SEG_SS].selector = selector;
     v->regs.seg[SEG_SS].base = (uint64_t)selector << 4;
@@ -41,22 +53,31 @@ static bool pop_ss(struct vcpu *v, const struct x86_insn *insn)
     vcpu_need(v, REGS_CONTROL | REGS_SEGMENTS);
     bool wide = v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB;
     uint64_t *rsp = &v->regs.gpr[GPR_RSP];
-    if ((vcpu_cpl(v) != 0 && (v->regs.cr0 & CR0_PG)) || (!wide && (uint16_t)*rsp > SP_MOST))
+    if (!wide && (uint16_t)*rsp > SP_MOST)
         return false;
-    if (guest_linear_read(v, vcpu_linear_rsp(v), &selector, 2) != 2 || !load_ss(v, selector))
+    if (!operand_read_linear(v, vcpu_linear_rsp(v), &selector, 2) || !load_ss(v, selector))
         return false;
     uint64_t up = *rsp + insn->operand_size; /* by the width of the stack it came from */
     *rsp = wide ? (uint32_t)up : (*rsp & ~0xffffULL) | (uint16_t)up;
     return true;
 }
 
+static bool mov_ss(struct vcpu *v, const struct x86_insn *insn)
+{
+    uint16_t selector = (uint16_t)v->regs.gpr[insn->rm & 15];
+
+    if (insn->mod != 3 && !operand_read(v, insn, &selector, sizeof(selector)))
+        return false;
+    return load_ss(v, selector);
+}
+
 static bool execute(struct vcpu *v, const struct x86_insn *insn, enum step_class kind)
 {
     if (kind == STEP_STI)
         return set_interrupt_flag(v);
-    if (kind == STEP_MOV_SS && insn->opcode != 0x8e)
-        return pop_ss(v, insn);
-    return kind == STEP_MOV_SS && insn->mod == 3 && load_ss(v, (uint16_t)v->regs.gpr[insn->rm]);
+    if (kind == STEP_MOV_SS)
+        return insn->opcode == 0x8e ? mov_ss(v, insn) : pop_ss(v, insn);
+    return false;
 }
 
 bool step_soft(struct vcpu *v, const struct x86_insn *insn, enum step_class kind)
@@ -64,7 +85,7 @@ bool step_soft(struct vcpu *v, const struct x86_insn *insn, enum step_class kind
     bool shadow = kind == STEP_MOV_SS || !(v->regs.rflags & RFLAGS_IF);
     bool tf = vcpu_owes_step(v, v->regs.rflags, false);
 
-    if (insn->lock || debug_regs_may_hit(v, vcpu_linear_rip(v)) || !execute(v, insn, kind))
+    if (insn->lock || debug_regs_executed(v, vcpu_linear_rip(v)) || !execute(v, insn, kind))
         return false;
     vcpu_skip(v, insn->length);
     v->interrupt_shadow = shadow;

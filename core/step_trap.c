@@ -17,7 +17,7 @@
 enum { GUARD = DEBUG_GUARD_REGISTER };
 
 struct step_state {
-    struct step_plan plan;
+    struct step_plan plan, behind; /* behind MOV SS: of what may be stepped along with it */
     uint64_t flags, debugctl, rip; /* the guest's own before the step */
     bool guarded;
     gva_t guard; /* where */
@@ -43,18 +43,31 @@ static void arm_guard(struct vcpu *v, gva_t address)
     v->dr_dirty = true;
 }
 
+static struct step_plan plan_at(struct vcpu *v, uint64_t rip, struct x86_insn *insn)
+{
+    struct step_plan plan = {.kind = STEP_PLAIN};
+    uint64_t here = v->regs.rip;
+
+    vcpu_need(v, REGS_CONTROL);
+    v->regs.rip = rip;
+    if (insn_at_rip(v, insn) == HV_OK)
+        plan = step_plan_make(insn, v->regs.efer & EFER_LMA);
+    v->regs.rip = here;
+    return plan;
+}
+
 /* False: the instruction is done already. */
 static bool plan_step(struct vcpu *v, struct step_state *step)
 {
-    struct x86_insn insn;
+    struct x86_insn insn, next;
 
     *step = (struct step_state){
         .flags = v->regs.rflags, .debugctl = v->debug_regs.debugctl, .rip = v->regs.rip};
-    vcpu_need(v, REGS_CONTROL);
-    if (insn_at_rip(v, &insn) == HV_OK)
-        step->plan = step_plan_make(&insn, v->regs.efer & EFER_LMA);
+    step->plan = plan_at(v, step->rip, &insn);
     if (step->plan.guard_next && step_soft(v, &insn, step->plan.kind))
         return false;
+    if (step->plan.kind == STEP_MOV_SS)
+        step->behind = plan_at(v, step->rip + step->plan.length, &next);
     /* With BTF, which this one may set, TF would not trap behind it. */
     if (step->plan.kind == STEP_WRMSR && (uint32_t)v->regs.gpr[GPR_RCX] == MSR_DEBUGCTL)
         step->plan.guard_next = true;
@@ -80,8 +93,12 @@ static void repair_image(struct vcpu *v, const struct step_state *step)
 }
 
 /* The instruction is done: what it left of our TF goes, what it owes the guest is raised. */
-static void finish_step(struct vcpu *v, const struct step_state *step)
+static void finish_step(struct vcpu *v, struct step_state *step)
 {
+    if (step->plan.kind == STEP_MOV_SS && vcpu_linear_rip(v) != step->guard) {
+        step->rip += step->plan.length;
+        step->plan = step->behind;
+    }
     if (step->plan.image_size)
         repair_image(v, step);
     if (step->plan.repair_r11)

@@ -3,6 +3,7 @@
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/operand.h"
 #include "core/policy.h"
 #include "lib/string.h"
 
@@ -16,32 +17,6 @@ static void set_part(uint64_t *reg, uint64_t value, unsigned bytes)
 {
     uint64_t mask = size_mask(bytes);
     *reg = bytes == 4 ? (uint32_t)value : (*reg & ~mask) | (value & mask);
-}
-
-static enum hv_segment_name source_segment(const struct x86_insn *insn)
-{
-    switch (insn->segment) {
-    case 0x26:
-        return SEG_ES;
-    case 0x2e:
-        return SEG_CS;
-    case 0x36:
-        return SEG_SS;
-    case 0x64:
-        return SEG_FS;
-    case 0x65:
-        return SEG_GS;
-    default:
-        return SEG_DS;
-    }
-}
-
-static gva_t linear(struct vcpu *v, enum hv_segment_name segment, uint64_t offset)
-{
-    vcpu_need(v, REGS_SEGMENTS);
-    if (vcpu_code_bits(v) != 64)
-        return (uint32_t)(v->regs.seg[segment].base + offset);
-    return offset + (segment == SEG_FS || segment == SEG_GS ? v->regs.seg[segment].base : 0);
 }
 
 static enum core_result raise_page_fault(struct vcpu *v, gva_t address, bool write)
@@ -72,7 +47,8 @@ enum core_result string_io(struct vcpu *v, const struct hv_exit *exit)
         return CORE_DONE;
     }
 
-    gva_t address = linear(v, in ? SEG_ES : source_segment(&insn), *pointer & mask);
+    gva_t address =
+        operand_linear(v, in ? SEG_ES : operand_segment(&insn, SEG_DS), *pointer & mask);
     uint32_t value = 0;
     if (!in && guest_linear_read(v, address, &value, exit->io.size) != exit->io.size)
         return raise_page_fault(v, address, false);

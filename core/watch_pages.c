@@ -42,6 +42,11 @@ static bool is_watched(gpa_t page)
     return access_of(page) != STAGE2_ALL;
 }
 
+bool watch_pages_has(gpa_t gpa)
+{
+    return is_watched(page_of(gpa));
+}
+
 static enum hv_status map(gpa_t page)
 {
     enum hv_status status = stage2_map(page, page, access_of(page));

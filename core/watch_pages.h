@@ -23,6 +23,9 @@ enum hv_status watch_pages_insert(unsigned id, gpa_t gpa, uint64_t size, unsigne
 /* All parts of it. */
 void watch_pages_remove(unsigned id);
 
+/* True when what lies at gpa may be watched. */
+bool watch_pages_has(gpa_t gpa);
+
 /* A stage-2 fault. True: it was of a watched page, which is open now, for a step. */
 bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit);
 /* The step is over; done: the instruction was carried out, so what it touched counts. */

@@ -3,6 +3,7 @@
 #include "arch/x86/walk.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/operand.h"
 #include "core/segment.h"
 #include "debug/catch.h"
 #include "debug/exceptions.h"
@@ -11,7 +12,6 @@
 
 enum { PRESENT = 1, WRITABLE = 2, USER = 4, LEVELS = 5 };
 #define NO_EXECUTE HV_BIT(63)
-#define RFLAGS_AC  (1ULL << 18)
 
 /* Error code of #PF (SDM vol. 3, "Page-Fault Exceptions"), and of those about a selector. */
 enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RESERVED = 8, PF_FETCH = 16, PF_KEY = 32, PF_SHADOW = 64 };
@@ -160,25 +160,6 @@ static void explain_selector(struct vcpu *v, uint32_t error)
                  s.attributes & SEG_ATTR_PRESENT ? "" : ", not present");
     monitor_line("  base %llx limit %x attributes %03x", U(s.base), (unsigned)s.limit,
                  (unsigned)s.attributes);
-}
-
-/* The address of the instruction's memory operand; false: it has none. */
-static bool operand_address(const struct vcpu *v, const struct x86_insn *i, gva_t *address)
-{
-    if (!i->has_modrm || i->mod == 3 || i->bits != X86_64)
-        return false;
-    *address = (uint64_t)i->disp;
-    if (i->rip_relative)
-        *address += v->regs.rip + i->length;
-    else if (!i->has_sib)
-        *address += v->regs.gpr[i->rm & 15];
-    else {
-        if (!((i->base == 5 || i->base == 13) && i->mod == 0))
-            *address += v->regs.gpr[i->base & 15];
-        if (i->index != 4)
-            *address += v->regs.gpr[i->index & 15] * i->scale;
-    }
-    return true;
 }
 
 static void explain_protection(struct vcpu *v)

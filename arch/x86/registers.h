@@ -15,6 +15,7 @@
 #define RFLAGS_IOPL_SHIFT 12
 #define RFLAGS_RF         (1ULL << 16)
 #define RFLAGS_VM         (1ULL << 17)
+#define RFLAGS_AC         (1ULL << 18)
 
 #define CR0_PE (1ULL << 0)
 #define CR0_MP (1ULL << 1)

@@ -88,6 +88,15 @@ static void test_dr9_wrmsr(void **state)
     assert_int_equal(model_records[0].live_dr7, DR7_RESET);
 }
 
+/* A descriptor that AX selects for SS. */
+static void descriptor_at(gpa_t address)
+{
+    vcpu_change(v, REGS_TABLES);
+    v->regs.gdtr = (struct hv_table){address - 0x10, 0x17};
+    model_memory_put(address, 0x00cf92000000ffff);
+    v->regs.gpr[GPR_RAX] = 0x12340010;
+}
+
 static void sti(struct hv_regs *r)
 {
     r->rip++;
@@ -100,8 +109,8 @@ static void sti(struct hv_regs *r)
  */
 static void test_haxm20_shadows(void **state)
 {
-    static const struct debug_slot watch = {true, DEBUG_WRITE, 1, 0x9999};
-    static const char *const codes[] = {"\xfb", "\x8e\xd0", "\x17", "\xfb"};
+    static const struct debug_slot watch = {true, DEBUG_WRITE, 1, 0x3015};
+    static const char *const codes[] = {"\xfb", "\x8e\xd0", "\x17", "\x8e\xd0"};
 
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
@@ -114,8 +123,10 @@ static void test_haxm20_shadows(void **state)
         model_shadow_after = true;
         if (i == 0)
             model_ring(v, 3);
-        if (i == 3)
+        if (i == 3) {
+            descriptor_at(0x3010);
             debug_regs_set_user(0, &watch);
+        }
         debug_regs_update(v);
         uint64_t dr7 = v->live_dr7;
         STEP({RUN_STEP, sti, {.kind = HV_EXIT_DEBUG, .debug = {DR6_B(3)}}});
@@ -189,10 +200,7 @@ static void test_haxm20_mov_ss(void **state)
     const struct hv_segment *ss = &v->regs.seg[SEG_SS];
 
     (void)state;
-    vcpu_change(v, REGS_TABLES);
-    v->regs.gdtr = (struct hv_table){0x3000, 0x17};
-    model_memory_put(0x3010, 0x00cf92000000ffff);
-    v->regs.gpr[GPR_RAX] = 0x12340010;
+    descriptor_at(0x3010);
     v->regs.rflags |= RFLAGS_TF;
     step_soft_only("\x8e\xd0", 2);
     check_done(0x1002, 0x302);
@@ -236,6 +244,81 @@ static void test_haxm20_mov_ss(void **state)
     assert_int_equal(v->regs.gpr[GPR_RSP], 0x8004);
 }
 
+/* HAXM-20: MOV SS from memory; what may fault, or is watched by stage 2, is the processor's. */
+static void test_haxm20_mov_ss_memory(void **state)
+{
+    static const struct debug_slot watch = {true, DEBUG_ACCESS, 1, 0x4101};
+    static const struct debug_slot watch_next = {true, DEBUG_ACCESS, 2, 0x4102};
+    const struct hv_segment *ss = &v->regs.seg[SEG_SS];
+
+    (void)state;
+    model_code_bits(v, 16);
+    v->regs.cr0 &= ~CR0_PE;
+    v->regs.seg[SEG_DS].base = 0x4000;
+    v->regs.seg[SEG_DS].limit = 0xffff;
+    v->regs.gpr[GPR_RBX] = 0x100;
+    v->regs.rflags |= RFLAGS_TF;
+    model_memory_put(0x4102, 0xabcd);
+    step_soft_only("\x8e\x57\x02", 3);
+    check_done(0x1003, 0x302);
+    assert_int_equal(ss->selector, 0xabcd);
+    assert_int_equal(ss->base, 0xabcd0);
+    assert_true(v->interrupt_shadow);
+    assert_int_equal(v->event.type, HV_EVENT_NONE); /* the trap waits behind the next one */
+
+    /* One byte of it beyond the limit, or watched; then neither. */
+    for (unsigned i = 0; i < 3; i++) {
+        setup(NULL);
+        model_code_bits(v, 32);
+        descriptor_at(0x3010);
+        code("\x8e\x17", 2);
+        model_memory_put(0x4100, 0x10);
+        v->regs.gpr[GPR_RDI] = 0x4100;
+        v->regs.seg[SEG_DS].limit = i == 0 ? 0x4100 : 0x4101;
+        debug_regs_set_user(0, i == 1 ? &watch : &watch_next);
+        if (i == 2) {
+            debug_regs_update(v);
+            step_soft_only("\x8e\x17", 2);
+            assert_int_equal(ss->selector, 0x10);
+            break;
+        }
+        debug_regs_update(v);
+        STEP({RUN_STEP, jump, {.kind = HV_EXIT_DEBUG, .debug = {DR6_B(3)}}});
+        check_done(0x1002, 0x202);
+    }
+}
+
+/*
+ * HAXM-20, BP-31: the shadow holds a debug register back, too (SDM vol. 3, "Masking Exceptions and
+ * Interrupts When Switching Stacks"): where the processor has to do the MOV SS, the step may be
+ * two instructions. RIP tells, nothing of the guest's is lost.
+ */
+static void two_instructions(struct hv_regs *r)
+{
+    r->rip += 2;
+    pushf(r);
+}
+
+static void test_haxm20_mov_ss_late(void **state)
+{
+    (void)state;
+    code("\x8e\xd0\x9c", 3); /* there is no such descriptor */
+    STEP(DONE(two_instructions));
+    check_done(0x1003, 0x202);
+    assert_int_equal(out.debug.dr6, 0);
+    assert_int_equal(v->event.type, HV_EVENT_NONE);
+    assert_int_equal(*model_memory(v->regs.gpr[GPR_RSP] + 1), 0x02); /* no TF in what was pushed */
+    /* The guest's own TF traps behind the second. */
+    setup(NULL);
+    code("\x8e\xd0\x9c", 3);
+    v->regs.rflags |= RFLAGS_TF;
+    STEP(DONE(two_instructions));
+    check_done(0x1003, 0x302);
+    assert_int_equal(*model_memory(v->regs.gpr[GPR_RSP] + 1), 0x03);
+    assert_int_equal(v->event.vector, VECTOR_DB);
+    assert_int_equal(v->debug_regs.dr6, DR6_RESET | DR6_BS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +327,8 @@ int main(void)
         cmocka_unit_test_setup(test_haxm20_shadows, setup),
         cmocka_unit_test_setup(test_haxm20_sti, setup),
         cmocka_unit_test_setup(test_haxm20_mov_ss, setup),
+        cmocka_unit_test_setup(test_haxm20_mov_ss_memory, setup),
+        cmocka_unit_test_setup(test_haxm20_mov_ss_late, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
