@@ -3,6 +3,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
+#include "core/guest_memory.h"
 #include "core/handle.h"
 #include "debug/breakpoints.h"
 #include "debug/judge.h"
@@ -91,6 +92,43 @@ static void test_user2_too_high(void **state)
     insert(0x10000);
     assert_int_equal(breakpoints_get(v, 0).why, BREAK_READY);
     assert_int_equal(breakpoints_get(v, 0).gpa, 0x10000);
+}
+
+/*
+ * USER-2: writes of EFER need no look. LME says nothing until CR0.PG is written, and with NXE no
+ * other page can be executed than without.
+ */
+static void test_user2_efer(void **state)
+{
+    const gva_t high = 0xffffffff00010000; /* whose low half is memory */
+
+    (void)state;
+    model_code_bits(v, 32);
+    v->regs.cr0 &= ~CR0_PG;
+    map_kernel();
+    model_memory_put(PDPT + 508 * 8, PD | 7);
+    model_memory_put(PD, PT | 7);
+    model_memory_put(PT + 16 * 8, CODE | 7);
+    insert(high);
+    v->regs.efer = EFER_LME | EFER_NXE;
+    assert_false(breakpoints_resolve(v));
+    v->regs.cr0 |= CR0_PG;
+    v->regs.efer |= EFER_LMA; /* by the processor, with PG */
+    assert_true(breakpoints_resolve(v));
+    assert_true(breakpoints_at(v, high));
+
+    for (unsigned nxe = 0; nxe < 2; nxe++) {
+        struct x86_translation t;
+        struct x86_paging paging;
+
+        v->regs.efer = EFER_LME | EFER_LMA | (nxe ? EFER_NXE : 0);
+        paging = guest_paging(v);
+        assert_true(guest_translate(v, KERNEL, &t));
+        assert_true(x86_walk_allows(&paging, &t, X86_FETCH, false, false));
+        model_memory_put(PT + 8, HV_BIT(63) | CODE | 7);
+        assert_int_equal(guest_translate(v, KERNEL + 0x1000, &t), nxe);
+        assert_false(nxe && x86_walk_allows(&paging, &t, X86_FETCH, false, false));
+    }
 }
 
 /* gdb's own and the guest's go before; who finds no register waits for changes of paging. */
@@ -186,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_user2_not_mapped_yet, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_too_high, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user2_efer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_registers_give_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gen2_hit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_monitor, setup, teardown),
