@@ -7,7 +7,7 @@ Sections: size, exits (of a kernel boot), firmware-exits (of a boot by the firmw
 loader), smp (both of a kernel boot with several CPUs), steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and
 without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's actions).
 A tap of our own counts some actions; RSP_TOOLS names a folder with rspbench.py, whose 57 actions then
-are counted too, in QEMU, beside what other stubs need for them (wire_table.py).
+are counted too, beside what other stubs need for them (wire_table.py).
 
 One machine of each vendor, and a UEFI one for the firmware's sections, or those that MACHINES=
 names; at the end their counts side by side.
@@ -394,9 +394,8 @@ class Bench:
     def wire(self, _args):
         """Bytes and round trips of gdb's actions."""
         wire.own(self)
-        tools = Path(RSP_TOOLS) if RSP_TOOLS and self.machine.emulator == "qemu" else None
-        if tools and (tools / "rspbench.py").exists():
-            wire.rspbench(self, tools)
+        if RSP_TOOLS and (Path(RSP_TOOLS) / "rspbench.py").exists():
+            wire.rspbench(self, Path(RSP_TOOLS))
 
 
 SECTIONS = {"size": Bench.size, "exits": Bench.exits, "firmware-exits": Bench.firmware_exits,

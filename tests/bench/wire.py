@@ -92,6 +92,11 @@ def _run(bench, tools, guest, init):
     return counts
 
 
+def _is_above(ours, ideal):
+    """More than 5 % of the bytes, or more round trips; docs/protocol.md says why."""
+    return bool(ours and ideal) and (ours[0] > 1.05 * ideal[0] or ours[1] > ideal[1])
+
+
 def rspbench(bench, tools):
     """All actions of rspbench.py, beside what was recorded of other stubs and of ours."""
     guest = bench.folder / "rspguest"
@@ -104,6 +109,10 @@ def rspbench(bench, tools):
         cells = [*row[:4], *(now[column].get(name) for column in settings)]
         texts = (f"{cell[0]}/{cell[1]}" if cell else "-" for cell in cells)
         print(f"{name:16}" + "".join(f" {text:>20}" for text in texts))
+    ideal = COLUMNS.index("ideal")
+    above = [name for name, row in ACTIONS.items()
+             if _is_above(now["gdbvisor"].get(name), row[ideal])]
+    print(f"above the ideal: {', '.join(above)}")
     for column, counts in now.items():
         for name, row in ACTIONS.items():
             what = name if column == "gdbvisor" else f"{name}, serial.gdb"
