@@ -53,6 +53,17 @@ def test_user_4_reset_stops(death, way):
     _ends(vm, gdb)
 
 
+@pytest.mark.needs("qemu")
+def test_user_4_acpi_reset_stops(death):
+    """USER-4: in front of the write that the FADT names, which is the chipset's port here (Bochs's
+    FADT is too old to have one)."""
+    vm, gdb = death("acpi")
+    stop = gdb.go()
+    assert (stop.pc, stop.signal) == (vm.guest["at_acpi"], "SIGTERM")
+    assert "the guest's CPU 0 resets the machine by port 0xcf9, at " in gdb.console
+    _ends(vm, gdb)
+
+
 def test_user_4_power_off_stops(death, machine):
     """USER-4: in front of ACPI's power off."""
     vm, gdb = death("sleep")
@@ -60,6 +71,45 @@ def test_user_4_power_off_stops(death, machine):
     stop = gdb.go()
     assert (stop.pc, stop.signal) == (vm.guest["at_sleep"], "SIGTERM")
     assert "powers off" in gdb.console
+
+
+def _restarts(vm, gdb, how):
+    """Stopped in front of an INIT; then the CPU is in the firmware, behind the reset vector's jump."""
+    stop = gdb.go()
+    assert stop.signal == "SIGTERM"
+    assert f"the guest's CPU 0 {how} by INIT, at " in gdb.console
+    assert vm.alive()
+    gdb.stepi()
+    assert 0xe0000 <= gdb.pc() < 0x100000
+    assert "survived" not in vm.said()
+    return stop
+
+
+def test_user_4_init_stops(death):
+    """USER-4: in front of the command by which the only CPU would begin at the reset vector."""
+    vm, gdb = death("init", options="ap=icr")
+    assert _restarts(vm, gdb, "restarts the boot CPU").pc == vm.guest["at_init"]
+
+
+@pytest.mark.needs("smp")
+def test_user_4_init_of_the_last_cpu_stops(death, machine):
+    """USER-4: the same where the others wait for their start-up: an INIT to these is no end."""
+    vm, gdb = death("init", options="ap=icr", cpus=machine.smp)
+    assert _restarts(vm, gdb, "restarts the boot CPU").pc == vm.guest["at_init"]
+
+
+@pytest.mark.needs("bochs")
+def test_user_4_x2apic_init_stops(death):
+    """USER-4: the same by the x2APIC's command (QEMU's own emulation has no x2APIC)."""
+    vm, gdb = death("x2apic_init")
+    assert _restarts(vm, gdb, "restarts the boot CPU").pc == vm.guest["at_x2apic_init"]
+
+
+@pytest.mark.needs("init-exits")
+def test_user_4_init_exit_stops(death):
+    """USER-4: where an INIT is an exit, before the CPU takes it."""
+    vm, gdb = death("init")
+    _restarts(vm, gdb, "is restarted")
 
 
 @pytest.mark.needs("ends")

@@ -41,6 +41,61 @@ EXPORT at_sleep
     out dx, ax
     jmp survived
 
+EXPORT do_acpi                      ; as the FADT says, where it has a port for it
+    mov esi, 0xe0000 - 16
+    mov rax, "RSD PTR "
+.find_pointer:
+    add esi, 16
+    cmp esi, 0x100000
+    je no_register
+    cmp [rsi], rax
+    jne .find_pointer
+    mov esi, [rsi + 16]             ; the RSDT
+    mov ecx, [rsi + 4]
+    add ecx, esi                    ; its end
+    add esi, 36 - 4
+.find_table:
+    add esi, 4
+    cmp esi, ecx
+    jae no_register
+    mov ebx, [rsi]
+    cmp dword [rbx], "FACP"
+    jne .find_table
+    cmp dword [rbx + 4], 129        ; long enough for the reset register, which is supported,
+    jb no_register
+    bt dword [rbx + 112], 10
+    jnc no_register
+    cmp byte [rbx + 116], 1         ; and a port
+    jne no_register
+    mov edx, [rbx + 120]
+    mov al, [rbx + 128]
+EXPORT at_acpi
+    out dx, al
+    jmp survived
+no_register:
+    PRINT_LINE "death: no reset register"
+    jmp $
+
+EXPORT do_init                      ; to all CPUs, itself among them
+    mov ebx, 0xfee00300
+    mov dword [rbx + 0x10], 0
+    mov dword [rbx], 0xc4500        ; first to all others: nobody's end
+EXPORT at_init
+    mov dword [rbx], 0x84500
+    jmp survived
+
+EXPORT do_x2apic_init
+    mov ecx, 0x1b
+    rdmsr
+    or eax, 1 << 10
+    wrmsr
+    mov ecx, 0x830
+    xor edx, edx
+    mov eax, 0x44500                ; to itself
+EXPORT at_x2apic_init
+    wrmsr
+    jmp survived
+
 EXPORT do_pci                       ; overlaps 0xcf9, and is no reset
     mov edx, 0xcf8
     mov eax, 0x80000600
