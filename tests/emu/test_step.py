@@ -86,7 +86,6 @@ AFTER32 = {
     "u_sysenter": ["h_sysenter"],
     "h_sysexit": ["u_after_sysenter"],
     "u_gp": ["h_gp"],
-    "u_leave": ["h_leave"],
     "s_iret_v86": ["v_start"],
     "v_int31": ["h_int31"],
     "v_int3": ["h_int3"],
@@ -153,7 +152,7 @@ SYSENTER64 = {
     True: {"u_sysenter": ["h_sysenter"], "h_sysexit": ["u_after_sysenter"],
            "u_sysenter_32": ["h_sysenter"], "h_sysexit_32": ["c_user"],
            "c_sysenter": ["h_sysenter"]},
-    False: {"u_sysenter": ["h_ud"], "u_sysenter_32": ["h_ud"]},
+    False: {"u_sysenter": ["h_ud"], "u_sysenter_32": ["h_ud"], "u_leave": ["h_leave"]},
 }
 MWAIT = {
     True: {"s_monitor": ["s_after_monitor"], "s_mwait": ["s_after_mwait", "h_timer"]},

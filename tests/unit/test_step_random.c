@@ -33,7 +33,9 @@ enum {
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
-    return (struct cpuid_result){leaf + 1, 2, subleaf + 3, 4};
+    const uint32_t vmx = 1 << 5; /* of leaf 1, hidden from the guest */
+
+    return (struct cpuid_result){leaf + 1, 2, (subleaf + 3) & ~vmx, 4};
 }
 
 /* ---- the processor ------------------------------------------------------------------------------
@@ -139,9 +141,12 @@ static enum outcome execute(struct hv_regs *r)
         return soft(code[1], 2);
     case 0xf1:
         return TRAP_INT1;
-    case 0x48: /* IRETQ, or SYSRETQ */
+    case 0x48: /* IRETQ, ADD QWORD [RSP], imm8, or SYSRETQ */
         if (code[1] == 0xcf) {
             iret(r);
+        } else if (code[1] == 0x83) {
+            model_memory_put(r->gpr[GPR_RSP], get(r->gpr[GPR_RSP]) + code[4]);
+            r->rip += 5;
         } else {
             r->rip = r->gpr[GPR_RCX];
             r->rflags = flags_of(r->gpr[GPR_R11]);
@@ -388,8 +393,8 @@ static void make(uint32_t from)
         code = model_memory(HANDLERS + 16 * vector);
         memcpy(code, "\x9c\x58\x48\xcf", 4); /* PUSHF, POP RAX, IRETQ */
     }
-    /* #UD: behind the instruction, as the model's own would be hard to skip: it ends. */
-    memcpy(model_memory(HANDLERS + 16 * VECTOR_UD), "\x9c\x58\xf4", 3);
+    /* #UD goes on behind UD2, where RF is still set. */
+    memcpy(model_memory(HANDLERS + 16 * VECTOR_UD), "\x48\x83\x04\x24\x02\x9c\x58\x48\xcf", 9);
     memcpy(model_memory(SYSCALL_ENTRY), "\x9c\x58\x90\x48\x0f\x07", 6);
     code = model_memory(CODE);
     for (unsigned n = 0, count = 4 + next(CODE_MOST - 4); n < count; n++) {
