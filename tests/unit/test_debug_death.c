@@ -303,12 +303,14 @@ static void init_to_all(struct hv_regs *r)
     r->gpr[GPR_RCX] = 0x84500;
 }
 
-static const struct hv_exit icr_write = {.kind = HV_EXIT_STAGE2,
-                                         .stage2 = {LAPIC + APIC_ICR_LOW, true, false, true}};
+#define ICR_WRITE                                                                                  \
+    {                                                                                              \
+        .kind = HV_EXIT_STAGE2, .stage2 = { LAPIC + APIC_ICR_LOW, true, false, true }              \
+    }
 
 /* What an INIT is seen by: the command's write, or that it has come. */
 static const struct model_entry inits[][3] = {
-    {{RUN_FREE, init_to_all, icr_write}, {RUN_STEP, NULL, icr_write}, FREE(NULL, HV_EXIT_NONE)},
+    {{RUN_FREE, init_to_all, ICR_WRITE}, {RUN_STEP, NULL, ICR_WRITE}, FREE(NULL, HV_EXIT_NONE)},
     {FREE(NULL, HV_EXIT_INIT), FREE(NULL, HV_EXIT_NONE)},
 };
 
