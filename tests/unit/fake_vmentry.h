@@ -1,7 +1,7 @@
 /*
- * VM entry, the VMCS and what vmx/vmx.c asks of the processor besides, as a model: `guest` says
- * what happens in the guest, `given` is the VMCS as the backend handed it over. An entry that a
- * processor would refuse fails the test. Include it once, after cmocka.h.
+ * VM entry, the VMCS and what vmx/vmx.c and vmx/run.c ask of the processor besides, as a model:
+ * `guest` says what happens in the guest, `given` is the VMCS as the backend handed it over. An
+ * entry that a processor would refuse fails the test. Include it once, after cmocka.h.
  */
 #ifndef TESTS_UNIT_FAKE_VMENTRY_H
 #define TESTS_UNIT_FAKE_VMENTRY_H

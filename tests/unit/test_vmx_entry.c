@@ -1,4 +1,4 @@
-/* Whatever vmx/vmx.c enters with passes the processor's checks; and the report when it does not. */
+/* Whatever vmx/run.c enters with passes the processor's checks; and the report when it does not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* vmx/vmx.c: events on their way in and out, NMIs, steps, refused entries. */
+/* vmx/run.c: events on their way in and out, NMIs, steps, refused entries. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
