@@ -4,7 +4,7 @@ import os
 
 from harness import build, paths
 
-from .session import FOLDER, DemoError, goes_on
+from .session import FOLDER, DemoError
 
 CMDLINE = "console=ttyS0 nokaslr quiet"
 PROBE = b"\xbb\xaa\x55\xcd\x13"  # mov $0x55aa,%bx; int $0x13: does the drive have EDD?
@@ -71,8 +71,7 @@ def at_boot_sector(session):
     """The stop at 0000:7c00."""
     session.step("gdb attaches to the serial port. The CPU is in real mode at 0000:7c00, where a BIOS "
                  "puts the first sector of a disk, and dl is the disk's number.")
-    session.do("file ../kernel/vmlinux.sym", r"Reading symbols from \S*vmlinux\.sym")
-    session.do("target remote ./com2", r"0x0*7c00 in ")
+    session.attach(r"0x0*7c00 in ")
     session.do("info registers rip cs rdx rsp cr0", r"rdx +0x80\b")
     session.do("x/1hx 0x7dfe", r"0xaa55")
 
@@ -102,12 +101,8 @@ def at_kernel(session):
     """From here to the kernel, through GRUB."""
     session.step("The same session goes on into the kernel: a hardware breakpoint waits in a debug "
                  "register while GRUB comes, reads the disk by the BIOS and starts it.")
-    session.do("hbreak start_kernel", r"Hardware assisted breakpoint \d+ at 0xffffffff\w+")
-    session.do("continue", r"Breakpoint \d+, 0x\w+ in start_kernel \(\)",
-               what="GRUB, and the kernel to unpack itself")
-    session.do("bt 2", r"#0 +0x\w+ in start_kernel \(\)")
-    session.do("info registers rip cs cr0 cr3 efer", r"efer +0x[0-9a-f]*[4-7d]01\b")
-    session.do("x/s &linux_banner", r'"Linux version \d+\.')
+    session.to_start_kernel("GRUB, and the kernel to unpack itself")
+    session.show_kernel()
     session.do("monitor exits", r"(?m)^total +[1-9]\d*")
 
 
@@ -118,5 +113,4 @@ def script(session, machine):
     at_kernel(session)
     session.step("gdb detaches, and the kernel goes on to its init.")
     session.do("delete")
-    session.do("detach", r"Detaching from program|Inferior 1 .* detached")
-    goes_on(machine)
+    session.let_go(machine)

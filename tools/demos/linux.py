@@ -2,7 +2,7 @@
 
 from harness import build, paths
 
-from .session import goes_on, short
+from .session import short
 
 CMDLINE = "console=ttyS0 nokaslr"
 
@@ -52,8 +52,7 @@ def at_entry(session):
     """The stop at the kernel's first instruction."""
     session.step("gdb reads the kernel's symbols and attaches to the serial port. The kernel is "
                  "stopped at its entry: not one instruction has run.")
-    session.do("file ../kernel/vmlinux.sym", r"Reading symbols from \S*vmlinux\.sym")
-    stop = session.do("target remote ./com2", r"(0x[0-9a-f]+) in \?\? \(\)")
+    stop = session.attach(r"(0x[0-9a-f]+) in \?\? \(\)")
     session.do("x/4i $pc", rf"=> {short(stop[1])}:\s+cl[di]\b")
 
     session.step("Registers. The CPU is in 32-bit mode without paging (cr0 has PE alone), and rsi "
@@ -71,15 +70,11 @@ def at_start_kernel(session):
     """A hardware breakpoint in code that is not there yet."""
     session.step("A hardware breakpoint at start_kernel. It waits in a debug register, so it does "
                  "not matter that this code is not unpacked and not even mapped yet.")
-    session.do("hbreak start_kernel", r"Hardware assisted breakpoint 1 at 0xffffffff\w+")
-    session.do("continue", r"Breakpoint 1, 0x\w+ in start_kernel \(\)",
-               what="the kernel to unpack itself")
+    session.to_start_kernel("the kernel to unpack itself")
 
     session.step("Now in 64-bit mode with paging. Who called, the registers, and which kernel "
                  "this is.")
-    session.do("bt 2", r"#0 +0x\w+ in start_kernel \(\)")
-    session.do("info registers rip rsp cs cr0 cr3 cr4 efer", r"efer +0x[0-9a-f]*[4-7d]01\b")
-    session.do("x/s &linux_banner", r'"Linux version \d+\.')
+    session.show_kernel()
     session.do("x/3i $pc", r"=> 0x[0-9a-f]+ <start_kernel>:\s+call +0x\w+ <__fentry__>")
 
     session.step("Stepping: into the call, back out of it (gdb sets a breakpoint of its own for "
@@ -136,8 +131,7 @@ def let_go(session, machine):
     session.step("A breakpoint is forgotten in what the init does every second, and gdb detaches. "
                  "Nothing of it may stay behind: the kernel has to go on.")
     session.do("break hrtimer_nanosleep", r"Breakpoint 4 at 0xffffffff\w+")
-    session.do("detach", r"Detaching from program|Inferior 1 .* detached")
-    goes_on(machine)
+    session.let_go(machine)
 
 
 def script(session, machine):

@@ -163,6 +163,27 @@ class Session:
             raise DemoError(f"`{command}` should have answered something like: {expect}")
         return found
 
+    def attach(self, expect):
+        """gdb with the kernel's symbols, on the serial line. The match of the answer."""
+        self.do("file ../kernel/vmlinux.sym", r"Reading symbols from \S*vmlinux\.sym")
+        return self.do("target remote ./com2", expect)
+
+    def to_start_kernel(self, what):
+        """By a hardware breakpoint; what: what is waited for."""
+        self.do("hbreak start_kernel", r"Hardware assisted breakpoint \d+ at 0xffffffff\w+")
+        self.do("continue", r"Breakpoint \d+, 0x\w+ in start_kernel \(\)", what=what)
+
+    def show_kernel(self):
+        """At start_kernel: who called, the registers, and which kernel this is."""
+        self.do("bt 2", r"#0 +0x\w+ in start_kernel \(\)")
+        self.do("info registers rip rsp cs cr0 cr3 cr4 efer", r"efer +0x[0-9a-f]*[4-7d]01\b")
+        self.do("x/s &linux_banner", r'"Linux version \d+\.')
+
+    def let_go(self, machine):
+        """gdb detaches, and the kernel goes on."""
+        self.do("detach", r"Detaching from program|Inferior 1 .* detached")
+        goes_on(machine)
+
 
 def short(address):
     """An address as `x` writes it."""

@@ -2,7 +2,7 @@
 
 from harness import build, paths
 
-from .session import goes_on, short
+from .session import short
 
 GRUB = "EFI/debian/grubx64.efi"
 PATH = "\\" + GRUB.replace("/", "\\")
@@ -64,8 +64,7 @@ def at_program(session):
     """The stop at GRUB's entry."""
     session.step("gdb attaches to the serial port. The firmware has loaded GRUB from the stick and is "
                  "about to start it: rdx points to the EFI system table.")
-    session.do("file ../kernel/vmlinux.sym", r"Reading symbols from \S*vmlinux\.sym")
-    stop = session.do("target remote ./com2", r"(0x[0-9a-f]+) in \?\? \(\)")
+    stop = session.attach(r"(0x[0-9a-f]+) in \?\? \(\)")
     session.do("x/3i $pc", r"=> 0x[0-9a-f]+:")
     session.do("info registers rip rcx rdx rsp cs cr0 cr3 efer", r"efer +0x[0-9a-f]*[4-7d]0\w\b")
     session.do("x/s $rdx", r'"IBI SYST')
@@ -90,12 +89,8 @@ def at_kernel(session):
     """From here to the kernel, through the end of the boot services."""
     session.step("The same session goes on into the kernel, through the end of the firmware's boot "
                  "services: a hardware breakpoint waits for start_kernel.")
-    session.do("hbreak start_kernel", r"Hardware assisted breakpoint \d+ at 0xffffffff\w+")
-    session.do("continue", r"Breakpoint \d+, 0x\w+ in start_kernel \(\)",
-               what="GRUB's countdown, and the kernel to unpack itself")
-    session.do("bt 2", r"#0 +0x\w+ in start_kernel \(\)")
-    session.do("info registers rip cs cr0 cr3 efer", r"efer +0x[0-9a-f]*[4-7d]01\b")
-    session.do("x/s &linux_banner", r'"Linux version \d+\.')
+    session.to_start_kernel("GRUB's countdown, and the kernel to unpack itself")
+    session.show_kernel()
 
 
 def script(session, machine):
@@ -105,5 +100,4 @@ def script(session, machine):
     at_kernel(session)
     session.step("gdb detaches, and the kernel goes on to its init.")
     session.do("delete")
-    session.do("detach", r"Detaching from program|Inferior 1 .* detached")
-    goes_on(machine)
+    session.let_go(machine)
