@@ -14,9 +14,7 @@ def bp(boot):
     """The bp guest, gdb stopped at its first 64-bit instruction."""
     vm = boot("bp")
     gdb = vm.gdb()
-    gdb.run("hbreak main")
-    assert gdb.go(60).pc == vm.guest["main"]
-    gdb.run("delete")
+    gdb.run_to(vm.guest["main"])
     return vm, gdb
 
 

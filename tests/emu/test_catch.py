@@ -30,9 +30,7 @@ def catches(boot):
     """The catches guest, gdb stopped at the beginning of its first round."""
     vm = boot("catches")
     gdb = vm.gdb()
-    gdb.run("hbreak round")
-    assert gdb.go(60).pc == vm.guest["round"]
-    gdb.run("delete")
+    gdb.run_to(vm.guest["round"])
     return vm, gdb
 
 

@@ -61,9 +61,7 @@ def test_conditions_and_dprintf_of_gdb(boot):
     vm = boot("hello64")
     gdb = vm.gdb()
     counter = vm.guest["counter"]
-    gdb.run(f"hbreak *{vm.guest['count_loop']:#x}")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(vm.guest["count_loop"])
     gdb.run(f"break *{vm.guest['count_loop']:#x} if *(long*){counter:#x} == 50 && $rbx != 0")
     gdb.go(60)
     assert gdb.value(f"*(long*){counter:#x}") == 50

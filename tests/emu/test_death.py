@@ -21,9 +21,7 @@ def death(boot):
     def start(way, **kwargs):
         vm = boot("death", **kwargs)
         gdb = vm.gdb()
-        gdb.run("hbreak main")
-        gdb.go(60)
-        gdb.run("delete")
+        gdb.run_to(vm.guest["main"])
         gdb.cont()
         vm.wait_said("death: begin")
         gdb.interrupt()

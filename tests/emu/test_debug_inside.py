@@ -38,9 +38,7 @@ def _busy_outside(gdb, symbols):
     """From start_kernel on, a breakpoint of each kind and a watchpoint that gdb goes on from by
     itself."""
     start_kernel, getpid, getppid, forks = symbols
-    gdb.run(f"hbreak *{start_kernel:#x}")
-    assert gdb.go(120).pc == start_kernel
-    gdb.run("delete")
+    gdb.run_to(start_kernel, 120)
     for number, command in enumerate((f"break *{getppid:#x}", f"hbreak *{getpid:#x}",
                                       f"watch *(long *){forks:#x}"), 2):
         gdb.run(command)

@@ -52,9 +52,7 @@ def _state(gdb):
 
 
 def _at(gdb, address):
-    gdb.run(f"hbreak *{address:#x}")
-    assert gdb.go(120).pc == address
-    gdb.run("delete")
+    gdb.run_to(address, 120)
     return _state(gdb)
 
 

@@ -55,9 +55,7 @@ def test_user_8_gdb_dies(boot, running):
     """USER-8, BP-25: gdb is killed with breakpoints in, stopped or running; the next one works."""
     vm = boot("bp")
     gdb = vm.gdb()
-    gdb.run("hbreak main")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(vm.guest["main"])
     gdb.run("set breakpoint always-inserted on")
     gdb.run("break f_soft")
     gdb.go()
@@ -175,9 +173,7 @@ def test_jump_by_writing_pc(boot):
     """$pc written: the guest goes on from there."""
     vm = boot("bp")
     gdb = vm.gdb()
-    gdb.run("hbreak main")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(vm.guest["main"])
     gdb.run("set $pc = &f_many")
     assert gdb.stepi().pc == vm.guest["f_many"] + 1
 
@@ -214,9 +210,7 @@ def test_user_9_reading_anywhere(boot):
     """USER-9: wild addresses give errors, and the guest runs on."""
     vm = boot("hello64")
     gdb = vm.gdb()
-    gdb.run("hbreak count_loop")
-    gdb.go()
-    gdb.run("delete")
+    gdb.run_to(vm.guest["count_loop"])
     for address in (0x100000000, 0xFFFFFFFFFFFFF000, 0x8000000000000000, 0x7FFFFFFFF000):
         with pytest.raises(AssertionError):
             gdb.read(address, 16)

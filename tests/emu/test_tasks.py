@@ -24,9 +24,7 @@ def test_step_through_tasks(boot):
     gdb = vm.gdb()
     for place, task in (("call_task", "by_call"), ("jmp_task", "by_jmp"), ("int_task", "by_int"),
                         ("bp_task", "by_bp"), ("gp_task", "by_gp"), ("task16", "code16")):
-        gdb.run(f"hbreak {place}")
-        assert gdb.go().pc == vm.guest[place]
-        gdb.run("delete")
+        gdb.run_to(vm.guest[place])
         assert gdb.stepi().pc == vm.guest[task], place
         saved = gdb.read_int(vm.guest["tss_area"] + 36, 4)
         assert not saved & 0x100, place

@@ -81,9 +81,7 @@ def test_gdb_traces_steps_and_dumps(boot, tmp_path):
     vm = boot("hello64")
     gdb = vm.gdb()
     loop, counter = vm.guest["count_loop"], vm.guest["counter"]
-    gdb.run(f"hbreak *{loop:#x}")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(loop)
     gdb.run(f"exec-file {vm.guest.elf}")  # frames have no code
     gdb.run(f"trace *{loop:#x} if *(long*){counter:#x} >= 10")
     script = tmp_path / "actions.gdb"

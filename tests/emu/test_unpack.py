@@ -15,9 +15,7 @@ def unpack(boot):
     """The unpack guest before its loader has run: (machine, gdb, address of an unpacked label)."""
     vm = boot("unpack")
     gdb = vm.gdb()
-    gdb.run("hbreak round")
-    assert gdb.go(60).pc == vm.guest["round"]
-    gdb.run("delete")
+    gdb.run_to(vm.guest["round"])
 
     def at(label, base=TARGET):
         return base + vm.guest[label] - vm.guest["payload"]

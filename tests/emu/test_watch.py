@@ -8,9 +8,7 @@ def bp(boot):
     """The bp guest, gdb at its main."""
     vm = boot("bp")
     gdb = vm.gdb()
-    gdb.run("hbreak main")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(vm.guest["main"])
     return vm, gdb
 
 
@@ -134,9 +132,7 @@ def test_dr_7_polled_from_outside(boot):
     the guest's each time, and each of its own breakpoints and watchpoints fires."""
     vm = boot("drs")
     gdb = vm.gdb()
-    gdb.run("hbreak gdb_target")
-    gdb.go(60)
-    gdb.run("delete")
+    gdb.run_to(vm.guest["gdb_target"])
     for _ in range(8):
         gdb.cont()
         gdb.interrupt()

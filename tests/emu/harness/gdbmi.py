@@ -154,10 +154,11 @@ class Gdb:
         self._drain()
         return text
 
-    def run_to_entry(self, address):
-        """For a stub that stops at reset: goes on to the guest's first instruction."""
+    def run_to(self, address, timeout=60):
+        """Goes on to an address, by a hardware breakpoint that is gone afterwards."""
         self.run(f"hbreak *{address:#x}")
-        self.go(60)
+        stop = self.go(timeout)
+        assert stop.pc == address, stop
         self.run("delete")
 
     def _drain(self, seconds=0.2):

@@ -182,7 +182,7 @@ class Vm:
         if connect:
             client.connect()
             if self.machine.oracle and number == 0:
-                client.run_to_entry(self.guest["start"])
+                client.run_to(self.guest["start"])  # it stops at reset
         return client
 
     def rsp(self):

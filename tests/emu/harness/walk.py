@@ -2,10 +2,8 @@
 
 
 def to(vm, gdb, label):
-    """Runs to a label."""
-    gdb.run(f"hbreak *{vm.guest[label]:#x}")
-    assert gdb.go(60).pc == vm.guest[label]
-    gdb.run("delete")
+    """Runs to a label of the guest."""
+    gdb.run_to(vm.guest[label])
 
 
 def walk(vm, gdb, last, most=400):
