@@ -73,7 +73,7 @@ extern const struct gdb_target debug_target;
 /* Traps are on exactly while what is set needs them. */
 void debug_update_traps(void);
 
-/* Breakpoints, watchpoints, traps: nothing of the user's stays in the guest. */
+/* Breakpoints, watchpoints, traps, what was switched on: nothing of the user's stays. */
 void debug_remove_all(void);
 
 /* `monitor TEXT`. */

@@ -155,6 +155,8 @@ void debug_remove_all(void)
     guest_console_tap_debug(false);
     debug.exceptions = debug.int3_stops = false;
     debug.stops = DEATH_ALL;
+    debug.physical = false;
+    guest_memory_allow_devices(false);
     catch_update();
     debug_update_traps();
 }
@@ -221,15 +223,12 @@ static void attached(void)
     debug_remove_all();
     forget_steps();
     registers_use_arch(REGISTERS_X86_64); /* until this gdb reads the description */
-    debug.physical = false;
 }
 
 static void detach(void)
 {
     debug.attached = false;
     debug_remove_all();
-    guest_memory_allow_devices(false);
-    debug.physical = false;
     debug.arch = REGISTERS_X86_64;
     debug.arch_auto = false;
     resume_begin(GDB_CONTINUE);

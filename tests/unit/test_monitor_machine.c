@@ -3,6 +3,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/guest_memory.h"
 #include "core/ipi.h"
 #include "core/policy.h"
 #include "debug/breakpoints.h"
@@ -252,8 +253,10 @@ static void test_phys_mode(void **state)
     assert_int_equal(*model_memory(0x5000), 0x43);
     static const struct debug_config config;
     debug.config = &config;
-    debug_target.attached();
+    guest_memory_allow_devices(true);
+    debug_target.attached(); /* the one before has vanished */
     assert_false(debug_target.is_physical());
+    assert_false(guest_memory_devices_allowed());
     debug_target.set_physical(true);
     assert_true(debug_target.is_physical());
     debug_target.detach();
