@@ -10,6 +10,7 @@
 #include "hv/compiler.h"
 #include "lib/atomic.h"
 #include "lib/fmt.h"
+#include "lib/string.h"
 
 #define U(x) ((unsigned long long)(x))
 
@@ -36,6 +37,15 @@ static const struct port_end fixed[FIXED] = {
 
 static struct port_row rows[ENDS];
 static uint32_t halted[HV_MAX_CPUS]; /* with interrupts off; by lib/atomic.h */
+static gva_t halted_at[HV_MAX_CPUS]; /* where; each CPU's own, the others look when it is halted */
+
+/* The halt that the user was told of last, as stop number `stop`: it has woken all CPUs, and they
+ * come back. */
+static struct {
+    uint64_t stop;
+    gva_t at[HV_MAX_CPUS];     /* halted_at */
+    gva_t stands[HV_MAX_CPUS]; /* where the stop has left them */
+} told;
 
 static unsigned wanted(void)
 {
@@ -172,17 +182,38 @@ static bool waits_for_smi(struct vcpu *v)
 /* The last one to halt sees that all others have: each first says so, then looks. */
 static bool is_last_halt(struct vcpu *v)
 {
-    const struct debug_cpu *cpu = &debug.cpus[v->number];
+    bool again = told.stop && told.stop == debug.heard;
 
     if ((v->regs.rflags & RFLAGS_IF) || waits_for_smi(v))
         return false;
+    halted_at[v->number] = vcpu_linear_rip(v);
     atomic_set(&halted[v->number], 1);
     for (unsigned i = 0; i < vcpu_count(); i++) {
-        if (!atomic_get(&halted[i]) && !ipi_waits(i))
+        if (ipi_waits(i))
+            continue;
+        if (!atomic_get(&halted[i]))
             return false;
+        again = again && halted_at[i] == told.at[i];
     }
-    /* The user has been told, and lets it halt. */
-    return !(cpu->leaving && vcpu_linear_rip(v) == cpu->stopped_at);
+    return !again;
+}
+
+void death_told(const struct hv_exit *exit)
+{
+    if (exit->kind != HV_EXIT_HLT)
+        return;
+    told.stop = debug.heard;
+    memcpy(told.at, halted_at, sizeof(told.at));
+    for (unsigned i = 0; i < vcpu_count(); i++)
+        told.stands[i] = vcpu_linear_rip(vcpu_get(i));
+}
+
+void death_goes_on(void)
+{
+    for (unsigned i = 0; i < vcpu_count(); i++) {
+        if (told.stands[i] != vcpu_linear_rip(vcpu_get(i)))
+            told.stop = 0;
+    }
 }
 
 void death_forget_halt(const struct vcpu *v)

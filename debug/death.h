@@ -34,6 +34,13 @@ bool death_find(struct vcpu *v, const struct hv_exit *exit);
 void death_say(struct vcpu *v, const struct hv_exit *exit, char *text, size_t size);
 uint8_t death_signal(const struct hv_exit *exit);
 
+/*
+ * The user has heard of it, as stop number debug.heard, and lets all go. The same halt is not told
+ * again until the next stop, unless the user has moved a CPU. All CPUs stand.
+ */
+void death_told(const struct hv_exit *exit);
+void death_goes_on(void);
+
 /* v runs, and is not halted. */
 void death_forget_halt(const struct vcpu *v);
 

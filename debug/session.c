@@ -249,12 +249,15 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
     if (event->kind == EVENT_CATCH || event->kind == EVENT_PHASE ||
         (event->kind == EVENT_WATCH && catch_door_at(vcpu_linear_rip(v))))
         report_catch(v, event);
+    if (event->kind == EVENT_CATCH)
+        death_told(&event->seen);
     if (event->kind == EVENT_DEATH)
         report_death(v, event->exit);
     if (!link())
         machine_halt();
     gdbstub_stopped(&debug.stub, stop);
     converse(v);
+    death_goes_on();
     v->noticed = guest_console_due();
 }
 

@@ -280,6 +280,54 @@ def test_bp_15_a_new_gdb(guest):
     assert _all_run(gdb, vm)
 
 
+def _send_to(gdb, vm, thread, label):
+    gdb.run(f"thread {thread}")
+    gdb.run(f"set $pc = {vm.guest[label]:#x}")
+
+
+def test_catch_on_another_cpu(guest):
+    """`monitor catch` is every CPU's: told of as that one's that did it, while all others stand, and
+    done once."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    gdb.monitor("catch io 0x80 out")
+    for thread in (2, vm.machine.smp, 1):
+        _send_to(gdb, vm, thread, "do_out")
+        stop = gdb.go()
+        assert (stop.pc, stop.signal) == (vm.guest["at_out"], "SIGTRAP")
+        assert _thread(stop) == thread
+        before = _counts(gdb, vm)
+        time.sleep(0.3)
+        assert _counts(gdb, vm) == before
+    assert gdb.console.count("catch 1: out to port 0x80, 1 byte") == 3
+    gdb.cont()
+    assert gdb.still_running(0.5)
+    gdb.interrupt()
+    assert _all_run(gdb, vm)
+
+
+def test_user_4_all_halted_stops_once(guest):
+    """USER-4: HLT with interrupts off is an end when the last CPU does it, and only once; while one
+    runs it is none, and that one is not disturbed."""
+    vm = guest("stop=none")
+    gdb = vm.gdb()
+    for thread in range(2, vm.machine.smp + 1):
+        _send_to(gdb, vm, thread, "do_halt")
+    before = _counts(gdb, vm)
+    gdb.cont()
+    assert gdb.still_running(1)
+    gdb.interrupt()
+    after = _counts(gdb, vm)
+    assert after[0] > before[0] and after[1:] == before[1:]
+    _send_to(gdb, vm, 1, "do_halt")
+    stop = gdb.go()
+    assert (stop.pc, stop.signal) == (vm.guest["at_halt"], "SIGABRT")
+    gdb.cont()
+    assert gdb.still_running(1)
+    assert gdb.console.count("halts with interrupts off, as all others do") == 1
+    assert gdb.interrupt().signal == "SIGINT"
+
+
 # ---- Debian's kernel -----------------------------------------------------------------------------
 
 @pytest.fixture

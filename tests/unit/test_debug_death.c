@@ -58,6 +58,7 @@ static void build_tables(void)
 static int setup_death(void **state)
 {
     setup(state);
+    vcpu_set_count(1);
     build_tables();
     catch_remove_all();
     ipi_add_cpu(v, AP_BOOTSTRAP);
@@ -373,6 +374,65 @@ static void test_user4_halt(void **state)
     core_set_catch(NULL);
 }
 
+static const struct hv_exit hlt = {.kind = HV_EXIT_HLT};
+
+static void wake(struct vcpu *other)
+{
+    death_forget_halt(v);
+    death_forget_halt(other);
+}
+
+/* The user has heard of it, and lets all go, which the stop has woken. */
+static void tell_halt(struct vcpu *other)
+{
+    debug.heard++;
+    death_told(&hlt);
+    death_goes_on();
+    wake(other);
+}
+
+/* Two CPUs: told when the second one halts, and once, whichever of them comes back last. */
+static void test_user4_halts(void **state)
+{
+    (void)state;
+    vcpu_set_count(2);
+    struct vcpu *other = vcpu_get(1);
+    interrupts_off(&v->regs);
+    *other = *v;
+    other->number = 1;
+    other->regs.rip = 0x2000;
+    ipi_add_cpu(other, AP_RUNS);
+    debug.attached = true;
+    debug.stops = DEATH_ALL;
+    assert_false(death_find(v, &hlt));
+    wake(other); /* it was an NMI's */
+    assert_false(death_find(other, &hlt));
+    assert_true(death_find(v, &hlt));
+    tell_halt(other);
+    assert_false(death_find(v, &hlt));
+    assert_false(death_find(other, &hlt)); /* as it was */
+    tell_halt(other);
+    v->regs.rip += 2;
+    assert_false(death_find(v, &hlt));
+    assert_true(death_find(other, &hlt)); /* another halt */
+    tell_halt(other);
+    debug.heard++; /* a stop for something else */
+    assert_false(death_find(v, &hlt));
+    assert_true(death_find(other, &hlt));
+    debug.heard++;
+    death_told(&hlt);
+    other->regs.rip++; /* by the user */
+    death_goes_on();
+    wake(other);
+    other->regs.rip--;
+    assert_false(death_find(v, &hlt));
+    assert_true(death_find(other, &hlt));
+    wake(other);
+    ipi_add_cpu(other, AP_WAITS);
+    assert_true(death_find(v, &hlt));
+    wake(other);
+}
+
 /* A BIOS that has asked for an SMI halts until its own handler takes it from there. */
 static void test_smi(void **state)
 {
@@ -417,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup(test_user4_init, setup_usual),
         cmocka_unit_test_setup(test_init_passes, setup_usual),
         cmocka_unit_test_setup(test_user4_halt, setup_usual),
+        cmocka_unit_test_setup(test_user4_halts, setup_usual),
         cmocka_unit_test_setup(test_smi, setup_usual),
         cmocka_unit_test_setup(test_idle, setup_usual),
     };

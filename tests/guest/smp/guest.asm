@@ -65,6 +65,17 @@ EXPORT work
 EXPORT work_done
     ret
 
+; Where a test sets a CPU's $pc.
+EXPORT do_out
+EXPORT at_out
+    out 0x80, al
+    jmp work_loop
+
+EXPORT do_halt                          ; interrupts are off
+EXPORT at_halt
+    hlt
+    jmp at_halt
+
 ; One NMI to CPU 1, and waits until it has counted it.
 send_nmi:
     mov esi, [nmis + 4]
