@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "core/guest_memory.h"
 #include "debug/catch.h"
+#include "debug/gate.h"
 #include "debug/monitor.h"
 #include "debug/state.h"
 #include "lib/string.h"
@@ -207,12 +208,31 @@ static void delete_catch(const char *rest)
     list();
 }
 
+/* This processor has no interception of INT n; but what it leads to can be told. */
+static void refuse_int(const struct catch *c)
+{
+    enum { MOST = 8 };
+    struct vcpu *v = monitor_vcpu();
+    struct gate gate;
+    gva_t handler;
+
+    monitor_line("this processor cannot intercept INT n: break where its handler begins");
+    for (unsigned n = (unsigned)c->first; n <= c->last && n < c->first + MOST; n++) {
+        if (gate_read(v, n, &gate) && gate_has_handler(&gate) && gate_handler(v, &gate, &handler))
+            monitor_line("int 0x%02x: break *0x%llx", n, U(handler));
+        else
+            monitor_line("int 0x%02x has no handler now", n);
+    }
+    if (c->last - c->first >= MOST)
+        monitor_line("`monitor idt` has the others");
+}
+
 static void add(struct catch *c)
 {
     char text[100];
 
     if (c->kind == CATCH_INT && (hv_backend->lacks & TRAP_SOFT_INT)) {
-        monitor_line("this processor cannot intercept INT n: break where its handler begins");
+        refuse_int(c);
         return;
     }
     if (c->kind == CATCH_DOOR && !find_door(c)) {

@@ -3,6 +3,7 @@
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "core/segment.h"
+#include "debug/gate.h"
 #include "debug/monitor.h"
 #include "hv/compiler.h"
 #include "lib/fmt.h"
@@ -119,16 +120,9 @@ static bool is_long_mode(struct vcpu *v)
     return v->regs.efer & EFER_LMA;
 }
 
-static bool is_real_mode(const struct vcpu *v)
-{
-    return !(v->regs.cr0 & CR0_PE);
-}
-
-enum { GATE_TYPE = 5, GATE_PRESENT = 0x80 }; /* a byte of the gate, a bit of it */
-
 static const char *gate_name(uint8_t type)
 {
-    switch (type & 0x1f) {
+    switch (type & GATE_TYPE_MASK) {
     case 0x4:
         return "16-bit call gate";
     case 0x5:
@@ -148,23 +142,48 @@ static const char *gate_name(uint8_t type)
     }
 }
 
-/* bytes: 16 in long mode, else 8. SDM vol. 3, "IDT Descriptors", "64-Bit Mode IDT". */
-static void print_gate(unsigned number, const uint8_t *bytes, bool wide)
+static void print_gate(unsigned number, const struct gate *g)
 {
-    uint8_t type = bytes[GATE_TYPE];
-    uint64_t offset = bytes_u16(bytes) | (uint32_t)bytes_u16(bytes + 6) << 16;
-    char place[20], ist[8] = "";
+    char ist[8] = "";
 
-    fmt_print(place, sizeof(place), "%08llx", U(offset));
-    if (wide)
-        fmt_print(place, sizeof(place), "%016llx",
-                  U(offset | (uint64_t)bytes_u32(bytes + 8) << 32));
-    if (wide && bytes[4] & 7)
-        fmt_print(ist, sizeof(ist), " IST %u", bytes[4] & 7U);
-    monitor_line("%02x  %-21s %04x:%s  ring %u%s%s", number, gate_name(type),
-                 (unsigned)bytes_u16(bytes + 2), place, type >> 5 & 3U, ist,
-                 type & GATE_PRESENT ? "" : "  absent");
+    if (g->real) {
+        monitor_line("%02x  %04x:%04x", number, (unsigned)g->selector, (unsigned)g->offset);
+        return;
+    }
+    if (g->ist)
+        fmt_print(ist, sizeof(ist), " IST %u", (unsigned)g->ist);
+    monitor_line(g->wide ? "%02x  %-21s %04x:%016llx  ring %u%s%s"
+                         : "%02x  %-21s %04x:%08llx  ring %u%s%s",
+                 number, gate_name(g->type), (unsigned)g->selector, U(g->offset), g->type >> 5 & 3U,
+                 ist, g->type & GATE_PRESENT ? "" : "  absent");
 }
+
+bool monitor_idt(const char *rest)
+{
+    struct vcpu *v = monitor_vcpu();
+    uint64_t first = 0, last = 255;
+    bool chosen = monitor_take_range(&rest, &first, &last);
+    struct gate gate;
+
+    if (!monitor_at_end(rest) || last > 255)
+        return false;
+    vcpu_need(v, REGS_ALL);
+    monitor_line("idt at %llx, limit %x%s", U(v->regs.idtr.base), (unsigned)v->regs.idtr.limit,
+                 v->regs.cr0 & CR0_PE ? "" : ", of real mode");
+    for (unsigned n = (unsigned)first; n <= last; n++) {
+        if (!gate_read(v, n, &gate)) {
+            monitor_line("%02x  outside of the table, or not in memory", n);
+            break;
+        }
+        if (chosen || gate.real || gate.type & GATE_PRESENT)
+            print_gate(n, &gate);
+    }
+    return true;
+}
+
+/* ---- GDT ---- */
+
+enum { TYPE_BYTE = 5 }; /* of a descriptor */
 
 /* True when all of the entry is within the table and in memory. */
 static bool read_entry(struct vcpu *v, const struct hv_table *table, uint32_t offset,
@@ -173,35 +192,6 @@ static bool read_entry(struct vcpu *v, const struct hv_table *table, uint32_t of
     return offset + size - 1 <= table->limit &&
            guest_linear_read(v, table->base + offset, bytes, size) == size;
 }
-
-bool monitor_idt(const char *rest)
-{
-    struct vcpu *v = monitor_vcpu();
-    uint64_t first = 0, last = 255;
-    bool chosen = monitor_take_range(&rest, &first, &last);
-    bool wide = is_long_mode(v);
-    size_t size = is_real_mode(v) ? 4 : wide ? 16 : 8;
-    uint8_t bytes[16];
-
-    if (!monitor_at_end(rest) || last > 255)
-        return false;
-    monitor_line("idt at %llx, limit %x%s", U(v->regs.idtr.base), (unsigned)v->regs.idtr.limit,
-                 is_real_mode(v) ? ", of real mode" : "");
-    for (unsigned n = (unsigned)first; n <= last; n++) {
-        if (!read_entry(v, &v->regs.idtr, n * (uint32_t)size, bytes, size)) {
-            monitor_line("%02x  outside of the table, or not in memory", n);
-            break;
-        }
-        if (size == 4)
-            monitor_line("%02x  %04x:%04x", n, (unsigned)bytes_u16(bytes + 2),
-                         (unsigned)bytes_u16(bytes));
-        else if (chosen || bytes[GATE_TYPE] & GATE_PRESENT)
-            print_gate(n, bytes, wide);
-    }
-    return true;
-}
-
-/* ---- GDT ---- */
 
 static const char *code_name(unsigned attributes)
 {
@@ -250,7 +240,7 @@ static void print_descriptor(unsigned selector, const uint8_t *bytes, uint32_t b
     else
         name = system_name(s.attributes);
     if (!name) {
-        monitor_line("%04x  %-16s  %04x:%04x%04x", selector, gate_name(bytes[GATE_TYPE]),
+        monitor_line("%04x  %-16s  %04x:%04x%04x", selector, gate_name(bytes[TYPE_BYTE]),
                      (unsigned)bytes_u16(bytes + 2), (unsigned)bytes_u16(bytes + 6),
                      (unsigned)bytes_u16(bytes));
         return;
@@ -279,7 +269,7 @@ bool monitor_gdt(const char *rest)
         }
         if (!bytes_u64(bytes))
             continue;
-        if (wide && !(bytes[GATE_TYPE] & 0x10) &&
+        if (wide && !(bytes[TYPE_BYTE] & 0x10) &&
             read_entry(v, &v->regs.gdtr, at + 8, bytes + 8, 8)) {
             base_high = bytes_u32(bytes + 8); /* a system descriptor of long mode takes two */
             at += 8;

@@ -7,6 +7,7 @@
 #include "core/segment.h"
 #include "debug/catch.h"
 #include "debug/exceptions.h"
+#include "debug/gate.h"
 #include "debug/monitor.h"
 #include "hv/compiler.h"
 
@@ -208,32 +209,23 @@ static void explain_exception(struct vcpu *v, const struct exception_record *r)
 /* How the gate of a vector would do; NULL: well. */
 static const char *gate_fault(struct vcpu *v, unsigned vector)
 {
-    bool long_mode = v->regs.efer & EFER_LMA, real = !(v->regs.cr0 & CR0_PE);
-    unsigned size = real ? 4 : long_mode ? 16 : 8;
     struct x86_translation t;
-    struct hv_segment code;
-    uint8_t g[16];
+    struct gate gate;
+    gva_t handler;
 
-    if ((vector + 1) * size - 1 > v->regs.idtr.limit)
-        return "beyond the IDT's limit";
-    if (guest_linear_read(v, v->regs.idtr.base + (uint64_t)vector * size, g, size) != size)
-        return "not mapped, or not in memory";
-    if (real)
+    if (!gate_read(v, vector, &gate))
+        return "beyond the IDT's limit, or not in memory";
+    if (gate.real)
         return NULL;
-    if (!(g[5] & SEG_ATTR_PRESENT))
+    if (!(gate.type & GATE_PRESENT))
         return "not present";
-    if ((g[5] & 0x1f) == 5 && !long_mode) /* a task gate */
+    if ((gate.type & GATE_TYPE_MASK) == GATE_TASK && !gate.wide)
         return NULL;
-    if ((g[5] & 0x16) != 6) /* interrupt or trap gate, 16 or 32 bits */
+    if (!gate_has_handler(&gate))
         return "no gate at all, by its type";
-    if (!segment_read(v, (uint16_t)(g[2] | g[3] << 8), &code) ||
-        !(code.attributes & SEG_ATTR_PRESENT))
+    if (!gate_handler(v, &gate, &handler))
         return "one whose code segment is not there";
-    gva_t handler = (gva_t)(g[0] | g[1] << 8) | (gva_t)(g[6] | g[7] << 8) << 16;
-    for (unsigned i = 0; i < 4 && long_mode; i++)
-        handler |= (gva_t)g[8 + i] << (32 + 8 * i);
-    return walk(v, handler + (long_mode ? 0 : code.base), &t) ? NULL
-                                                              : "one whose handler is not mapped";
+    return walk(v, handler, &t) ? NULL : "one whose handler is not mapped";
 }
 
 static void explain_state(struct vcpu *v)

@@ -119,6 +119,49 @@ static void test_idt(void **state)
     expect("11  f000:e987\n");
 }
 
+/* `catch int` where there is no interception of it: the handlers, as far as they can be told. */
+static void test_catch_int(void **state)
+{
+    struct hv_backend without = *hv_backend;
+
+    (void)state;
+    without.lacks = TRAP_SOFT_INT;
+    hv_backend = &without;
+    v->regs.efer = EFER_LMA | EFER_LME;
+    v->regs.cr0 |= CR0_PE;
+    model_memory_put(GDT + 8, 0x00cf9b008000ffff); /* base 0x8000 */
+    model_memory_put(GDT + 16, 0x00af9b000000ffff);
+    model_memory_put(IDT + 16 * 0x80, 0x8100ee0000101234);
+    model_memory_put(IDT + 16 * 0x80 + 8, 0xffffffff);
+    assert_string_equal(ask("catch int 0x80-0x81"),
+                        "this processor cannot intercept INT n: break where its handler begins\n"
+                        "int 0x80: break *0xffffffff81001234\n"
+                        "int 0x81 has no handler now\n");
+    ask("catch int 0x78-0x80"); /* nine */
+    expect("int 0x7f has no handler now\n`monitor idt` has the others\n");
+    assert_null(strstr(out, "int 0x80"));
+    assert_string_equal(ask("catch"), "nothing is caught\n");
+
+    v->regs.efer = 0;
+    model_memory_put(IDT + 8 * 2, 0x00108f0000081000); /* a trap gate */
+    model_memory_put(IDT + 8 * 3, 0x0000e50000380000); /* a task gate */
+    model_memory_put(IDT + 8 * 4, 0x00108f0000481000); /* a selector beyond the GDT */
+    model_memory_put(IDT + 8 * 5, 0x00100f0000081000); /* absent */
+    v->regs.idtr.limit = 8 * 6 - 1;
+    ask("catch int 2-6");
+    expect("int 0x02: break *0x109000\n");
+    for (char n = '3'; n <= '6'; n++) {
+        char text[] = "int 0x0? has no handler now\n";
+        text[7] = n;
+        expect(text);
+    }
+    v->regs.cr0 &= ~CR0_PE;
+    v->regs.idtr = (struct hv_table){0, 0x3ff};
+    model_memory_put(4 * 0x10, 0xf000e987c0001234);
+    ask("catch int 0x10");
+    expect("int 0x10: break *0xc1234\n");
+}
+
 static void test_gdt(void **state)
 {
     (void)state;
@@ -197,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup(test_pt_4_level, setup),
         cmocka_unit_test_setup(test_pt_other_paging, setup),
         cmocka_unit_test_setup(test_idt, setup),
+        cmocka_unit_test_setup(test_catch_int, setup),
         cmocka_unit_test_setup(test_gdt, setup),
         cmocka_unit_test_setup(test_tss, setup),
         cmocka_unit_test_setup(test_usage, setup),

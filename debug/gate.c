@@ -1,0 +1,48 @@
+#include "debug/gate.h"
+
+#include "arch/x86/bytes.h"
+#include "arch/x86/registers.h"
+#include "core/guest_memory.h"
+#include "core/segment.h"
+
+bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
+{
+    uint8_t bytes[16];
+
+    vcpu_need(v, REGS_ALL);
+    *gate = (struct gate){.real = !(v->regs.cr0 & CR0_PE), .wide = v->regs.efer & EFER_LMA};
+    unsigned size = gate->real ? 4 : gate->wide ? 16 : 8;
+    if ((vector + 1) * size - 1 > v->regs.idtr.limit ||
+        guest_linear_read(v, v->regs.idtr.base + (uint64_t)vector * size, bytes, size) != size)
+        return false;
+    gate->offset = bytes_u16(bytes);
+    gate->selector = bytes_u16(bytes + 2);
+    if (gate->real)
+        return true;
+    gate->type = bytes[5];
+    gate->offset |= (uint32_t)bytes_u16(bytes + 6) << 16;
+    if (gate->wide) {
+        gate->ist = bytes[4] & 7;
+        gate->offset |= (uint64_t)bytes_u32(bytes + 8) << 32;
+    }
+    return true;
+}
+
+bool gate_has_handler(const struct gate *gate)
+{
+    enum { INTERRUPT_OR_TRAP = 6, SIZE_AND_TRAP = 9 };
+
+    return gate->real || ((gate->type & GATE_PRESENT) &&
+                          (gate->type & GATE_TYPE_MASK & ~SIZE_AND_TRAP) == INTERRUPT_OR_TRAP);
+}
+
+bool gate_handler(struct vcpu *v, const struct gate *gate, gva_t *address)
+{
+    struct hv_segment code = {.base = (uint64_t)gate->selector << 4};
+
+    if (!gate->real &&
+        (!segment_read(v, gate->selector, &code) || !(code.attributes & SEG_ATTR_PRESENT)))
+        return false;
+    *address = gate->wide ? gate->offset : (uint32_t)(code.base + gate->offset);
+    return true;
+}
