@@ -126,6 +126,20 @@ static enum outcome two_bytes(struct hv_regs *r, uint8_t opcode)
     }
 }
 
+/* IRETQ, ADD QWORD [RSP], imm8, SYSRETQ. */
+static void rex_w(struct hv_regs *r, const uint8_t *code)
+{
+    if (code[1] == 0xcf) {
+        iret(r);
+    } else if (code[1] == 0x83) {
+        model_memory_put(r->gpr[GPR_RSP], get(r->gpr[GPR_RSP]) + code[4]);
+        r->rip += 5;
+    } else {
+        r->rip = r->gpr[GPR_RCX];
+        r->rflags = flags_of(r->gpr[GPR_R11]);
+    }
+}
+
 /* The instruction at RIP; RIP stays where it is unless it is DONE. */
 static enum outcome execute(struct hv_regs *r)
 {
@@ -141,16 +155,8 @@ static enum outcome execute(struct hv_regs *r)
         return soft(code[1], 2);
     case 0xf1:
         return TRAP_INT1;
-    case 0x48: /* IRETQ, ADD QWORD [RSP], imm8, or SYSRETQ */
-        if (code[1] == 0xcf) {
-            iret(r);
-        } else if (code[1] == 0x83) {
-            model_memory_put(r->gpr[GPR_RSP], get(r->gpr[GPR_RSP]) + code[4]);
-            r->rip += 5;
-        } else {
-            r->rip = r->gpr[GPR_RCX];
-            r->rflags = flags_of(r->gpr[GPR_R11]);
-        }
+    case 0x48:
+        rex_w(r, code);
         return DONE;
     case 0xeb:
         r->rip += 2U + code[1];
