@@ -7,9 +7,10 @@
 enum { RPL = 3, LOCAL_TABLE = 4, DESCRIPTOR = 8 };
 enum { CODE_OR_DATA = 1 << 4, CODE = 1 << 3, CONFORMING = 1 << 2, WRITABLE_OR_READABLE = 1 << 1 };
 
-/* Where the selector's descriptor is. */
+/* Where the selector's descriptor is: bases have 64 bits in long mode only. */
 static bool find(struct vcpu *v, uint16_t selector, gva_t *address)
 {
+    vcpu_need(v, REGS_SEGMENTS | REGS_TABLES | REGS_CONTROL);
     uint32_t offset = selector & ~7U;
     const struct hv_segment *ldt = &v->regs.seg[SEG_LDTR];
     uint64_t base = v->regs.gdtr.base;
@@ -21,7 +22,9 @@ static bool find(struct vcpu *v, uint16_t selector, gva_t *address)
         base = ldt->base;
         limit = ldt->limit;
     }
-    *address = (uint32_t)(base + offset);
+    *address = base + offset;
+    if (!(v->regs.efer & EFER_LMA))
+        *address = (uint32_t)*address;
     return offset + DESCRIPTOR - 1 <= limit;
 }
 
@@ -39,7 +42,6 @@ bool segment_read(struct vcpu *v, uint16_t selector, struct hv_segment *segment)
     gva_t address;
     uint64_t d;
 
-    vcpu_need(v, REGS_SEGMENTS | REGS_TABLES);
     if (!find(v, selector, &address) || guest_linear_read(v, address, &d, sizeof(d)) != sizeof(d))
         return false;
     segment->selector = selector;

@@ -277,7 +277,7 @@ bool monitor_why(const char *rest)
     if (r)
         explain_exception(v, r);
     else
-        monitor_line("no exception was seen; `monitor exceptions on` lets them be");
+        monitor_line("no exception was seen; `monitor exceptions on` keeps them");
     explain_state(v);
     return true;
 }
