@@ -6,6 +6,7 @@
 #include "debug/state.h"
 #include "debug/watch.h"
 #include "lib/log.h"
+#include "lib/string.h"
 
 bool monitor_reset(const char *rest)
 {
@@ -43,16 +44,47 @@ bool monitor_mmio(const char *rest)
     return true;
 }
 
+enum { COLUMNS = 80, INDENT = 2 };
+
+/*
+ * Prints a full line, behind which c follows, up to its last whole word; the rest begins the next
+ * one. Returns its length.
+ */
+static size_t break_line(char *line, char c)
+{
+    size_t end = COLUMNS, next;
+
+    while (c != ' ' && end > INDENT && line[end - 1] != ' ')
+        end--;
+    if (end == INDENT) /* one long word */
+        end = COLUMNS;
+    for (next = end; end > INDENT && line[end - 1] == ' ';)
+        end--;
+    monitor_line("%.*s", (int)end, line);
+    memmove(line + INDENT, line + next, COLUMNS - next);
+    memset(line, ' ', INDENT);
+    return INDENT + COLUMNS - next;
+}
+
 bool monitor_log(const char *rest)
 {
-    char text[256];
-    size_t offset = 0, n;
+    char line[COLUMNS], c;
+    size_t used = 0;
 
     if (!monitor_at_end(rest))
         return false;
-    while ((n = log_read(offset, text, sizeof(text))) != 0) {
-        monitor_text(text, n);
-        offset += n;
+    for (size_t offset = 0; log_read(offset, &c, 1) == 1; offset++) {
+        if (c == '\n') {
+            monitor_line("%.*s", (int)used, line);
+            used = 0;
+            continue;
+        }
+        if (used == COLUMNS) {
+            used = break_line(line, c);
+            if (c == ' ')
+                continue;
+        }
+        line[used++] = c;
     }
     return true;
 }

@@ -446,6 +446,23 @@ static void test_log(void **state)
     ask("log");
     assert_non_null(strstr(out, "line 0 of the log\n"));
     assert_non_null(strstr(out, "line 19 of the log\n"));
+    /* In 80 columns, which ask() checks. */
+    log_print("%080u", 1);
+    log_print("%079u two", 2);
+    log_print("%080u three", 3);
+    log_print("%076u     four", 4);
+    log_print("%090u", 5);
+    log_print("%s", "a sentence that is longer than a line, and whose end stands in the next one, "
+                    "or even in the third one, which it is long enough for, or so it seems to be");
+    ask("log");
+    const char *at = strstr(out, "log\n00000") + 4;
+    char wanted[1024];
+    snprintf(wanted, sizeof(wanted),
+             "%080u\n%079u\n  two\n%080u\n  three\n%076u\n  four\n%080u\n  %010u\n"
+             "a sentence that is longer than a line, and whose end stands in the next one, or\n"
+             "  even in the third one, which it is long enough for, or so it seems to be\n",
+             1, 2, 3, 4, 0, 5);
+    assert_string_equal(at, wanted);
 }
 
 int main(void)
