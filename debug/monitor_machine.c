@@ -240,7 +240,10 @@ static bool dump(uint64_t address, uint64_t size)
         if (done)
             dump_line(address + at, bytes, done);
         if (done < wanted) {
-            monitor_line("%10llx: no memory", U(address + at + done));
+            monitor_line("%10llx: no memory%s", U(address + at + done),
+                         guest_memory_devices_allowed()
+                             ? ""
+                             : ", or a device's, which `monitor mmio on` lets be read");
             break;
         }
     }

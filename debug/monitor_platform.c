@@ -240,7 +240,7 @@ static void print_ioapic(void)
     for (unsigned i = 0; ioapic_guard_entry(i, &entry, &ours); i++) {
         if (!ours && entry & ENTRY_MASKED)
             continue;
-        monitor_line("pin %-3u  vector %02x  %-6s  %s  %s  to %s %02x%s%s", i,
+        monitor_line("pin %-3u  vector %02x  %-6s  %-5s  %-4s  to %s %02x%s%s", i,
                      (unsigned)(entry & 0xff), delivery_name(entry),
                      entry & ENTRY_LEVEL ? "level" : "edge", entry & ENTRY_LOW ? "low" : "high",
                      entry & ENTRY_LOGICAL ? "set" : "id", (unsigned)(entry >> 56),

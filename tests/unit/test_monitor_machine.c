@@ -224,7 +224,11 @@ static void test_phys(void **state)
                              "Hello, world!...\n"
                              "      5010: 00 00 00 00                                      ....\n");
     ask("phys 0xffffff0 32");
+    expect("   ffffff0: no memory, or a device's, which `monitor mmio on` lets be read\n");
+    guest_memory_allow_devices(true);
+    ask("phys 0xffffff0 32");
     expect("   ffffff0: no memory\n");
+    guest_memory_allow_devices(false);
     ask("phys 0xffffffffffff0");
     /* Under a breakpoint of ours stands the true byte. */
     assert_int_equal(breakpoints_insert(v, 0x5001), HV_OK);
