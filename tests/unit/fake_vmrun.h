@@ -1,6 +1,6 @@
 /*
- * VMRUN and what svm/svm.c asks of the processor besides, as a model: `guest` says what happens in
- * the guest, `given` is what the backend handed over. Include it once, after cmocka.h.
+ * VMRUN and what the files of svm/ ask of the processor besides, as a model: `guest` says what
+ * happens in the guest, `given` is what the backend handed over. Include it once, after cmocka.h.
  */
 #ifndef TESTS_UNIT_FAKE_VMRUN_H
 #define TESTS_UNIT_FAKE_VMRUN_H

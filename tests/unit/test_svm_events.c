@@ -1,4 +1,4 @@
-/* svm/svm.c: events on their way in and out, and what an exit tells (BP-2, BP-3, WHPX-6). */
+/* svm/run.c: events on their way in and out, and what an exit tells (BP-2, BP-3, WHPX-6). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* svm/svm.c's way into the guest and out, with a model of VMRUN. */
+/* svm/run.c's way into the guest and out, with a model of VMRUN. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
