@@ -102,6 +102,16 @@ bool packet_write_registers(struct gdbstub *stub, struct gdb_args *args); /* G *
 bool packet_read_register(struct gdbstub *stub, struct gdb_args *args);   /* p */
 bool packet_write_register(struct gdbstub *stub, struct gdb_args *args);  /* P */
 
+/* session_packets.c: the stop reply, for `?` and behind a resume. */
+void reply_stop(struct gdbstub *stub);
+bool packet_why(struct gdbstub *stub, struct gdb_args *args);           /* ? */
+bool packet_select_thread(struct gdbstub *stub, struct gdb_args *args); /* H */
+bool packet_thread_alive(struct gdbstub *stub, struct gdb_args *args);  /* T */
+bool packet_detach(struct gdbstub *stub, struct gdb_args *args);        /* D */
+bool packet_kill(struct gdbstub *stub, struct gdb_args *args);          /* k */
+bool packet_vkill(struct gdbstub *stub, struct gdb_args *args);         /* vKill */
+bool packet_restart(struct gdbstub *stub, struct gdb_args *args);       /* R */
+
 bool packet_read_memory(struct gdbstub *stub, struct gdb_args *args);      /* m */
 bool packet_write_memory_hex(struct gdbstub *stub, struct gdb_args *args); /* M */
 bool packet_write_memory(struct gdbstub *stub, struct gdb_args *args);     /* X */
