@@ -9,12 +9,7 @@
         section .text
         global svm_enter
 svm_enter:
-        push rbx
-        push rbp
-        push r12
-        push r13
-        push r14
-        push r15
+        CALLEE_PUSH
         push rdx
         push rcx
         push rsi
@@ -40,11 +35,4 @@ svm_enter:
         mov dr7, rcx
 .host:  pop rax
         vmload
-        pop r15
-        pop r14
-        pop r13
-        pop r12
-        pop rbp
-        pop rbx
-        cld
-        ret
+        CALLEE_RETURN

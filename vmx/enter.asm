@@ -15,12 +15,7 @@
         global vmx_enter, vmx_enter_window, vmx_enter_window_end, vmx_enter_abandon, vmx_exit
         global vmx_trial
 vmx_enter:
-        push rbx
-        push rbp
-        push r12
-        push r13
-        push r14
-        push r15
+        CALLEE_PUSH
         push rdi
         mov eax, HOST_RSP
         vmwrite rax, rsp
@@ -52,14 +47,7 @@ vmx_exit:                               ; HOST_RIP
         mov [rdi + 8 * 7], rax
         xor eax, eax
 done:   pop rdi
-        pop r15
-        pop r14
-        pop r13
-        pop r12
-        pop rbp
-        pop rbx
-        cld
-        ret
+        CALLEE_RETURN
 
 vmx_trial:                              ; see mtf.c
         nop
