@@ -175,15 +175,12 @@ static uint8_t *byte_at(gpa_t gpa)
     return (uint8_t *)physmem_map(gpa);
 }
 
-/* INT3s into the page itself, at once with a look at what was there. */
+/* INT3s into the page itself, at once with a look at what was there: the second time at one byte an
+ * INT3, which lift() no longer finds there. */
 static void plant(unsigned first, unsigned end)
 {
-    for (unsigned i = first; i < end; i++) {
-        if (i > first && list[i].gpa == list[i - 1].gpa)
-            list[i].original = list[i - 1].original;
-        else
-            list[i].original = __atomic_exchange_n(byte_at(list[i].gpa), INT3, __ATOMIC_SEQ_CST);
-    }
+    for (unsigned i = first; i < end; i++)
+        list[i].original = __atomic_exchange_n(byte_at(list[i].gpa), INT3, __ATOMIC_SEQ_CST);
 }
 
 /* Not over what the guest has put there since: that is the true byte now. */

@@ -66,6 +66,17 @@ static void test_gen2_register_hits(void **state)
     out = debug(DR6_BS);
     assert_false(exec_views_debug(v, &out));
     assert_int_equal(out.debug.dr6, DR6_BS);
+    /* A bit of a register that nobody has armed says nothing. */
+    exec_views_leave(v);
+    exec_views_remove(0x7000);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    v->regs.rip = CODE + 0x20;
+    out = debug(DR6_B(1) | DR6_B(3));
+    assert_true(exec_views_debug(v, &out));
+    assert_int_equal(out.kind, HV_EXIT_BREAKPOINT);
+    exec_views_leave(v);
+    assert_int_equal(exec_views_insert(CODE + 0x28, 0x7000), HV_OK);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
     /* Another page, which this address space has at the user's address. */
     v->regs.rip = 0x7000;
     out = debug(DR6_B(3));
@@ -126,13 +137,83 @@ static void test_planted(void **state)
     assert_int_equal(*model_memory(CODE + 0x20), INT3);
 }
 
+static void check_planted(void)
+{
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+    assert_int_equal(v->live_dr7, DR7_RESET | DR7_GD);
+    assert_int_equal(v->live_dr[0], 0x5000); /* the guest's, which nothing traps */
+    assert_int_equal(v->traps, 0);
+    exec_views_leave(v);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+}
+
+/* In the page itself where registers do not do: 16-bit code, more than there are, far more. */
+static void test_planted_when(void **state)
+{
+    (void)state;
+    v->debug_regs.dr[0] = 0x5000;
+    v->debug_regs.dr7 = DR7_RESET | DR7_GD;
+    debug_regs_update(v);
+    insert(CODE + 0x20);
+    model_code_bits(v, 16);
+    check_planted();
+    model_code_bits(v, 64);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(v->live_dr[0], CODE + 0x20);
+    exec_views_leave(v);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(exec_views_insert(CODE + 0x20 + 2 * i, 0x7000 + i), HV_OK);
+        if (i >= 2)
+            check_planted();
+    }
+}
+
+/* Planted once, however often the CPU goes on there; lifted for its step. */
+static void test_planted_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        insert(CODE + 0x20 + 2 * i);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    exec_views_resume(v);
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+    exec_views_begin_step(v);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    exec_views_finish_step(v);
+}
+
+/* What one CPU does in a page concerns only those in the same page, and not itself. */
+static void test_planted_elsewhere(void **state)
+{
+    struct vcpu *other = vcpu_get(1);
+
+    (void)state;
+    *other = *v;
+    other->number = 1;
+    for (unsigned i = 0; i < 5; i++) {
+        insert(CODE + 0x20 + 2 * i);
+        insert(OTHER + 0x20 + 2 * i);
+    }
+    assert_int_equal(fetch_at(other, OTHER), EXEC_RETRY);
+    assert_true(exec_views_claim(v, CODE + 0x20));
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(*model_memory(CODE + 0x20), INT3);
+    exec_views_leave(v);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    exec_views_leave(other);
+    assert_int_equal(fetch_at(other, OTHER), EXEC_RETRY);
+    assert_int_equal(*model_memory(OTHER + 0x20), INT3);
+    exec_views_release(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_NPT(test_registers),
-        ON_NPT(test_gen2_register_hits),
-        ON_NPT(test_registers_give_way),
-        ON_NPT(test_planted),
+        ON_NPT(test_registers),          ON_NPT(test_gen2_register_hits),
+        ON_NPT(test_registers_give_way), ON_NPT(test_planted),
+        ON_NPT(test_planted_when),       ON_NPT(test_planted_once),
+        ON_NPT(test_planted_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,15 +234,158 @@ static void test_whpx17_many(void **state)
     check_shared(OTHER + 499 * PAGE, STAGE2_ALL);
 }
 
+/* Each change of what a CPU can do is flushed: on all CPUs what all share, else on the CPU alone;
+ * coming back costs none. */
+static void test_flushes(void **state)
+{
+    unsigned flushes = model_flushes;
+
+    (void)state;
+    insert(CODE + 0x20);
+    assert_int_equal(model_flushes, flushes += 2);
+    insert(CODE + 0x21);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(model_flushes, flushes += 1);
+    exec_views_leave(v);
+    assert_int_equal(fetch_at(v, CODE + 8), EXEC_RETRY);
+    assert_int_equal(model_flushes, flushes);
+    /* A step needs the page itself, which is the copy's page or not. */
+    exec_views_begin_step(v);
+    assert_int_equal(model_flushes, flushes += format == &ept);
+    exec_views_finish_step(v);
+    assert_int_equal(fetch_at(v, CODE + 8), EXEC_RETRY);
+    assert_int_equal(model_flushes, flushes += format == &ept);
+    exec_views_leave(v);
+    exec_views_remove(CODE + 0x20);
+    assert_int_equal(model_flushes, flushes);
+    exec_views_remove(CODE + 0x21);
+    assert_int_equal(model_flushes, flushes + 2);
+}
+
+/* Behind a stop a CPU goes on in its view at once, but for a breakpoint or an event that waits. */
+static void test_resume(void **state)
+{
+    (void)state;
+    insert(CODE + 0x20);
+    v->regs.rip = CODE + 0x20;
+    exec_views_resume(v);
+    assert_int_equal(rights_at(CODE), DATA);
+    v->regs.rip = OTHER;
+    exec_views_resume(v);
+    assert_int_equal(rights_at(CODE), DATA);
+    v->regs.rip = CODE + 0x21;
+    vcpu_raise(v, VECTOR_UD);
+    exec_views_resume(v);
+    assert_int_equal(rights_at(CODE), DATA);
+    v->event.type = HV_EVENT_NONE;
+    exec_views_resume(v);
+    assert_true(rights_at(CODE) & STAGE2_EXECUTE);
+}
+
+static void look(struct hv_regs *r)
+{
+    assert_int_equal(rights_at(CODE), DATA);
+    r->rip = OTHER;
+}
+
+/* The step that delivers an event executes nothing of the page. */
+static void test_step_of_an_event(void **state)
+{
+    static const struct model_entry script[] = {{RUN_TO_FETCH, look, {.kind = HV_EXIT_FETCH}}};
+
+    (void)state;
+    insert(CODE + 0x20);
+    v->regs.rip = CODE + 0x21;
+    vcpu_raise(v, VECTOR_UD);
+    model_script(script, 1);
+    core_step(v, &out);
+    assert_int_equal(out.kind, HV_EXIT_STEP);
+    assert_int_equal(v->regs.rip, OTHER);
+}
+
+static struct hv_exit data_fault(gpa_t gpa)
+{
+    return (struct hv_exit){.kind = HV_EXIT_STAGE2, .stage2 = {.address = gpa, .write = true}};
+}
+
+/* Data that faults is ours where the page is a copy; where the view is old, it may be its fault. */
+static void test_data(void **state)
+{
+    struct hv_exit there = data_fault(CODE + 8), elsewhere = data_fault(OTHER);
+
+    (void)state;
+    insert(CODE + 0x20);
+    assert_int_equal(exec_views_fault(v, &there), EXEC_NOT_OURS);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    if (format == &ept)
+        assert_int_equal(exec_views_fault(v, &there), EXEC_STEP);
+    else
+        assert_int_equal(exec_views_fault(v, &there), EXEC_NOT_OURS);
+    exec_views_leave(v);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(exec_views_fault(v, &elsewhere), EXEC_NOT_OURS);
+    assert_int_equal(rights_at(CODE), DATA);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(stage2_map(OTHER, OTHER, STAGE2_ALL), HV_OK);
+    assert_int_equal(exec_views_fault(v, &elsewhere), EXEC_RETRY);
+    assert_int_equal(rights_at(CODE), DATA);
+}
+
+/* In a step: what faults as the view is old is tried again with the page opened; nothing else. */
+static void test_data_in_a_step(void **state)
+{
+    struct hv_exit data = data_fault(OTHER), code = fetch(OTHER);
+
+    (void)state;
+    insert(CODE + 0x20);
+    assert_false(exec_views_open(v, &code));
+    v->regs.rip = CODE + 0x20;
+    exec_views_begin_step(v);
+    assert_false(exec_views_open(v, &data));
+    assert_int_equal(stage2_map(OTHER, OTHER, STAGE2_ALL), HV_OK);
+    unsigned flushes = model_flushes;
+    assert_true(exec_views_open(v, &data));
+    assert_int_equal(rights_at(CODE), STAGE2_ALL);
+    assert_int_equal(rights_at(OTHER), STAGE2_ALL);
+    assert_int_equal(model_flushes, flushes + 1);
+    exec_views_finish_step(v);
+    assert_int_equal(rights_at(CODE), DATA);
+    assert_int_equal(model_flushes, flushes + 2);
+    exec_views_finish_step(v);
+    assert_int_equal(model_flushes, flushes + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_NPT(test_bp18_guarded),   ON_EPT(test_bp18_guarded), ON_NPT(test_refused),
-        ON_EPT(test_refused),        ON_EPT(test_copy),         ON_NPT(test_user1_unpacked),
-        ON_EPT(test_user1_unpacked), ON_NPT(test_at_once),      ON_EPT(test_at_once),
-        ON_EPT(test_same_page_data), ON_NPT(test_straddle),     ON_EPT(test_straddle),
-        ON_NPT(test_whpx19_step),    ON_EPT(test_whpx19_step),  ON_NPT(test_stale),
-        ON_EPT(test_stale),          ON_NPT(test_whpx17_many),  ON_EPT(test_whpx17_many),
+        ON_NPT(test_bp18_guarded),
+        ON_EPT(test_bp18_guarded),
+        ON_NPT(test_refused),
+        ON_EPT(test_refused),
+        ON_EPT(test_copy),
+        ON_NPT(test_user1_unpacked),
+        ON_EPT(test_user1_unpacked),
+        ON_NPT(test_at_once),
+        ON_EPT(test_at_once),
+        ON_EPT(test_same_page_data),
+        ON_NPT(test_straddle),
+        ON_EPT(test_straddle),
+        ON_NPT(test_whpx19_step),
+        ON_EPT(test_whpx19_step),
+        ON_NPT(test_stale),
+        ON_EPT(test_stale),
+        ON_NPT(test_whpx17_many),
+        ON_EPT(test_whpx17_many),
+        ON_NPT(test_flushes),
+        ON_EPT(test_flushes),
+        ON_NPT(test_resume),
+        ON_EPT(test_resume),
+        ON_NPT(test_step_of_an_event),
+        ON_EPT(test_step_of_an_event),
+        ON_NPT(test_data),
+        ON_EPT(test_data),
+        ON_NPT(test_data_in_a_step),
+        ON_EPT(test_data_in_a_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
