@@ -86,6 +86,31 @@ void watch_pages_remove(unsigned id)
     }
 }
 
+/*
+ * SDM vol. 2, "One-byte Opcode Map": those whose last bit tells between a byte and an operand.
+ * Arithmetic; groups 1, TEST, XCHG and MOV; strings and MOV with an address; group 2; MOV of an
+ * immediate; groups 3 and 4, and INC and DEC of group 5.
+ */
+static bool is_byte_or_operand(const struct x86_insn *insn)
+{
+    uint8_t op = insn->opcode;
+
+    return (op < 0x40 && (op & 7) < 4) || (op >= 0x6c && op <= 0x6f) ||
+           (op >= 0x80 && op <= 0x8b) || (op >= 0xa0 && op <= 0xaf) || op == 0xc0 || op == 0xc1 ||
+           op == 0xc6 || op == 0xc7 || (op >= 0xd0 && op <= 0xd3) || op == 0xf6 || op == 0xf7 ||
+           op == 0xfe || (op == 0xff && (insn->reg & 7) < 2);
+}
+
+/* PUSH and POP of all kinds, LEAVE, CALL and RET. */
+static bool is_stack(const struct x86_insn *insn)
+{
+    uint8_t op = insn->opcode, extension = insn->reg & 7;
+
+    return (op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a || op == 0x8f || op == 0x9c ||
+           op == 0x9d || op == 0xc2 || op == 0xc3 || op == 0xc9 || op == 0xe8 ||
+           (op == 0xff && (extension == 2 || extension == 6));
+}
+
 /* How far an access of the instruction at RIP may reach. */
 static unsigned reach(struct vcpu *v)
 {
@@ -94,7 +119,11 @@ static unsigned reach(struct vcpu *v)
     if (insn_at_rip(v, &insn) != HV_OK || insn.encoding != X86_LEGACY ||
         insn.map != X86_MAP_ONE_BYTE)
         return WIDEST;
-    return insn.operand_size;
+    if (is_stack(&insn))
+        return insn.bits == X86_64 ? 8 : 4;
+    if (!is_byte_or_operand(&insn))
+        return WIDEST;
+    return insn.opcode & 1 ? insn.operand_size : 1;
 }
 
 static uint32_t hits_of(struct vcpu *v, gpa_t address, unsigned access)

@@ -13,8 +13,7 @@ static struct range {
 static int find(enum gdb_break_type type, gva_t address, uint64_t size)
 {
     for (int i = 0; i < WATCH_RANGES; i++) {
-        if (ranges[i].size == size && ranges[i].address == address &&
-            (!size || ranges[i].type == type))
+        if (ranges[i].size == size && ranges[i].address == address && ranges[i].type == type)
             return i;
     }
     return -1;
@@ -67,7 +66,7 @@ enum hv_status watch_ranges_insert(struct vcpu *v, enum gdb_break_type type, gva
 
 void watch_ranges_remove(enum gdb_break_type type, gva_t address, uint64_t size)
 {
-    int i = size ? find(type, address, size) : -1;
+    int i = find(type, address, size);
 
     if (i >= 0)
         forget((unsigned)i);

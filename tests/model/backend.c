@@ -10,7 +10,7 @@
 #include "tests/model/memory.h"
 
 struct model_record model_records[MODEL_RECORDS];
-unsigned model_entries, model_flushes, model_nmis, model_remaps;
+unsigned model_entries, model_flushes, model_nmis, model_remaps, model_flushed;
 bool model_shadow_after;
 struct hv_regs model_processor;
 void (*model_script_end)(void);
@@ -114,8 +114,8 @@ static void model_fetch(struct vcpu *v, unsigned groups)
 
 static void model_flush(struct vcpu *v)
 {
-    (void)v;
     model_flushes++;
+    model_flushed |= 1U << v->number;
 }
 
 static void model_take_nmi(void)

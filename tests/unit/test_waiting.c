@@ -162,6 +162,32 @@ static void test_registers_give_way(void **state)
     assert_int_equal(v->live_dr[2], KERNEL + 2);
 }
 
+/* Each by its address, and armed when every CPU has a register for it. */
+static void test_every_cpu(void **state)
+{
+    struct vcpu *other;
+
+    (void)state;
+    vcpu_set_count(2);
+    other = vcpu_get(1);
+    *other = *v;
+    other->number = 1;
+    insert(KERNEL + 8);
+    assert_false(waiting_has(KERNEL));
+    insert(KERNEL);
+    assert_int_equal(waiting_count(), 2);
+    assert_false(waiting_unarmed());
+    other->debug_regs.dr7 = DR7_RESET | DR7_L(0) | DR7_L(1) | DR7_L(2);
+    debug_update_traps();
+    assert_true(waiting_is_armed(0));
+    assert_false(waiting_is_armed(1));
+    assert_true(waiting_unarmed());
+    breakpoints_remove(v, KERNEL + 8);
+    assert_true(waiting_has(KERNEL));
+    assert_false(waiting_unarmed());
+    vcpu_set_count(1);
+}
+
 /* A hit of such a register is a breakpoint like any other; GEN-2: and none of the guest's. */
 static void test_gen2_hit(void **state)
 {
@@ -226,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_user2_too_high, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_efer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_registers_give_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_cpu, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gen2_hit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_monitor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),

@@ -75,6 +75,9 @@ static void test_execute(void **state)
     assert_false(watch_executes_at(0xffffffff81000004));
     assert_int_equal(watch_remove(GDB_BREAK_HARD, 0xffffffff81000003, 1), HV_OK);
     assert_int_equal(watch_count(), 0);
+    assert_int_equal(watch_insert(GDB_BREAK_HARD, 0, 1), HV_OK); /* as an unused slot has it */
+    assert_int_equal(watch_insert(GDB_BREAK_HARD, 0, 2), HV_OK);
+    assert_int_equal(watch_count(), 1);
     assert_int_equal(watch_insert(GDB_WATCH_WRITE, 0x1000, 1), HV_OK);
     assert_false(watch_executes_at(0x1000));
 }

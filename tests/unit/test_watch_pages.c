@@ -71,6 +71,8 @@ static void load(struct hv_regs *r)
     r->rip += 2;
 }
 
+static const char *insn = "\x89\x03\x90\x90\x90"; /* mov [rbx], eax: 4 bytes */
+
 static void run(gpa_t address, bool write, bool hit)
 {
     struct model_entry script[] = {
@@ -81,7 +83,8 @@ static void run(gpa_t address, bool write, bool hit)
 
     v->regs.rip = CODE;
     v->watch_hits = 0;
-    memcpy(model_memory(CODE), "\x89\x03", 2); /* mov [rbx], eax: 4 bytes */
+    model_entries = 0;
+    memcpy(model_memory(CODE), insn, 5);
     model_script(script, hit ? 2 : 3);
     core_run(v, &out);
     assert_true(model_script_done());
@@ -134,6 +137,147 @@ static void test_not_done(void **state)
     assert_int_equal(rights_at(OTHER), READABLE);
 }
 
+/* Two in one page: the stricter rights, both told, and one that is gone is not. */
+static void test_two(void **state)
+{
+    (void)state;
+    watch(GDB_WATCH_ACCESS, OTHER + 0x103, 3);
+    watch(GDB_WATCH_WRITE, OTHER + 0x104, 8);
+    watch(GDB_WATCH_READ, OTHER + 0x104, 8);
+    assert_int_equal(watch_ranges_count(), 3);
+    assert_int_equal(rights_at(OTHER), STAGE2_NONE);
+    run(OTHER + 0x105, true, true);
+    assert_int_equal(v->watch_hits, 3);
+    run(OTHER + 0x105, false, true);
+    assert_int_equal(v->watch_hits, 5);
+    watch_ranges_remove(GDB_WATCH_READ, OTHER + 0x104, 8);
+    watch_ranges_remove(GDB_WATCH_READ, OTHER + 0x104, 0);
+    run(OTHER + 0x108, false, false);
+    run(OTHER + 0x108, true, true);
+    assert_int_equal(v->watch_hits, 2);
+    watch_ranges_remove(GDB_WATCH_ACCESS, OTHER + 0x103, 3);
+    check_shared(OTHER, READABLE);
+    run(OTHER + 0x108, true, true);
+    run(OTHER + 0xff, true, false); /* four bytes, to 0x102 */
+}
+
+/* How far in front of the range an access may begin: by its operand; where that is not known, as
+ * much as there can be. */
+static void test_reach(void **state)
+{
+    static const struct {
+        const char *bytes;
+        unsigned reach;
+    } cases[] = {
+        {"\x89\x03\x90\x90\x90", 4},  /* mov [rbx], eax */
+        {"\x48\x89\x03\x90\x90", 8},  /* mov [rbx], rax */
+        {"\x66\x01\x03\x90\x90", 2},  /* add [rbx], ax */
+        {"\x88\x03\x90\x90\x90", 1},  /* mov [rbx], al */
+        {"\x80\x03\x05\x90\x90", 1},  /* add byte [rbx], 5 */
+        {"\xaa\x90\x90\x90\x90", 1},  /* stosb */
+        {"\xff\x03\x90\x90\x90", 4},  /* inc dword [rbx] */
+        {"\xf7\x13\x90\x90\x90", 4},  /* not dword [rbx] */
+        {"\x50\x90\x90\x90\x90", 8},  /* push rax */
+        {"\xe8\x00\x00\x00\x00", 8},  /* call */
+        {"\xff\x33\x90\x90\x90", 8},  /* push qword [rbx] */
+        {"\xdb\x3b\x90\x90\x90", 64}, /* fstp tbyte [rbx] */
+        {"\x0f\x11\x03\x90\x90", 64}, /* movups [rbx], xmm0 */
+        {"\xc5\xf8\x11\x03\x90", 64}, /* vmovups [rbx], xmm0 */
+        {"\xc4\xe1\x78\x11\x03", 64}, /* the same, with three bytes of VEX */
+        {"\x0f\x00\x03\x90\x90", 64}, /* sldt [rbx]: its last byte is add's */
+    };
+    const char *usual = insn;
+
+    (void)state;
+    watch(GDB_WATCH_WRITE, OTHER + 0x103, 3);
+    watch(GDB_WATCH_WRITE, OTHER + PAGE, 3);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        insn = cases[i].bytes;
+        run(OTHER + 0x103 - cases[i].reach + 1, true, true);
+        run(OTHER + 0x103 - cases[i].reach, true, false);
+        run(OTHER + PAGE - 1, true, false); /* the next page has a fault of its own */
+    }
+    insn = usual;
+}
+
+/* Code in a page that cannot be read runs, and is no access. */
+static void test_code(void **state)
+{
+    struct model_entry script[] = {{RUN_FREE, NULL, {0}},
+                                   {RUN_STEP, load, {.kind = HV_EXIT_DEBUG, .debug = {DR6_BS}}},
+                                   {RUN_FREE, NULL, {.kind = HV_EXIT_NMI}}};
+
+    (void)state;
+    watch(GDB_WATCH_ACCESS, OTHER + 0x103, 3);
+    v->regs.rip = OTHER + 0x104;
+    script[0].exit = fetch(OTHER + 0x104);
+    model_script(script, 3);
+    core_run(v, &out);
+    assert_int_equal(out.kind, HV_EXIT_NMI);
+    assert_int_equal(v->regs.rip, OTHER + 0x106);
+    assert_int_equal(v->watch_hits, 0);
+}
+
+static void copy(struct hv_regs *r)
+{
+    r->rip += 2;
+}
+
+/* MOVSB from a watched range to a page that is watched, too, elsewhere: the read counts. */
+static void test_two_faults(void **state)
+{
+    static const struct model_entry script[] = {
+        {RUN_FREE, NULL, {.kind = HV_EXIT_STAGE2, .stage2 = {.address = OTHER + 0x104}}},
+        {RUN_STEP,
+         NULL,
+         {.kind = HV_EXIT_STAGE2, .stage2 = {.address = OTHER + PAGE, .write = true}}},
+        {RUN_STEP, copy, {.kind = HV_EXIT_DEBUG, .debug = {DR6_BS}}}};
+
+    (void)state;
+    watch(GDB_WATCH_READ, OTHER + 0x103, 3);
+    watch(GDB_WATCH_WRITE, OTHER + PAGE + 8, 3);
+    memcpy(model_memory(CODE), "\xa4\x90", 2);
+    v->regs.rip = CODE;
+    v->watch_hits = 0x100; /* what was not told yet */
+    model_script(script, 3);
+    core_run(v, &out);
+    assert_int_equal(out.kind, HV_EXIT_DEBUG);
+    assert_int_equal(v->watch_hits, 0x101);
+}
+
+/* What all share is flushed on all CPUs, what one has opened on that one. */
+static void test_flushes(void **state)
+{
+    (void)state;
+    model_flushed = 0;
+    watch(GDB_WATCH_WRITE, OTHER + 0x103, 3);
+    assert_int_equal(model_flushed, 3);
+    unsigned flushes = model_flushes;
+    run(OTHER + 0x103, true, true);
+    assert_int_equal(model_flushes, flushes + 2); /* opened and closed */
+    watch_pages_finish_step(v, true);
+    assert_int_equal(model_flushes, flushes + 2);
+    model_flushed = 0;
+    watch_ranges_remove_all();
+    assert_int_equal(model_flushed, 3);
+}
+
+/* A page that maps elsewhere, or whose tables there is no room for: refused, and not watched. */
+static void test_no_room(void **state)
+{
+    struct hv_exit write = {.kind = HV_EXIT_STAGE2, .stage2 = {.address = 0, .write = true}};
+    gpa_t at = 2 * OTHER;
+
+    (void)state;
+    assert_int_equal(stage2_map(OTHER, CODE, STAGE2_ALL), HV_OK);
+    assert_int_equal(watch_pages_insert(3, OTHER, 1, WATCH_ON_WRITE), HV_ENOSPC);
+    while (stage2_map(at, at, STAGE2_ALL) == HV_OK)
+        at += 2 << 20;
+    assert_int_equal(watch_pages_insert(3, at, 1, WATCH_ON_WRITE), HV_ENOSPC);
+    write.stage2.address = at;
+    assert_false(watch_pages_open(v, &write));
+}
+
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup_npt, clear),                                       \
         cmocka_unit_test_setup_teardown(test, setup_ept, clear)
@@ -145,6 +289,12 @@ int main(void)
         BOTH(test_refused),
         BOTH(test_hits),
         BOTH(test_not_done),
+        BOTH(test_two),
+        BOTH(test_reach),
+        BOTH(test_code),
+        BOTH(test_two_faults),
+        BOTH(test_flushes),
+        BOTH(test_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
