@@ -95,8 +95,8 @@ def test_user_7_linux_in_gdb(kernel):
     person.send(b"in $ the + clear\r")
     _wait_line(vm, "INIT: heard in $ the + clear\r\n", 60, person)
     person.send(b"interrupts\r")
-    count = re.search(r"4: +(\d+) .*ttyS0", _wait_line(vm, "ttyS0\r\n", 60, person))
-    assert int(count[1]) > 20
+    line = re.search(r" 4:((?: +\d+)+) .*ttyS0", _wait_line(vm, "ttyS0\r\n", 60, person))
+    assert sum(map(int, line[1].split())) > 20  # on whichever CPU
     person.close()
     again = vm.gdb()
     again.run("monitor console timestamp on")

@@ -176,6 +176,16 @@ EXPORT s_after_dr
 EXPORT s_timer_on
     mov al, 0x30                    ; PIT counter 0, one shot
     out 0x43, al
+    mov al, 0x11                    ; the 8259 forgets what the BIOS's clock has asked for
+    out 0x20, al
+    mov al, 0x20
+    out 0x21, al
+    mov al, 4
+    out 0x21, al
+    mov al, 1
+    out 0x21, al
+    mov al, 0xff
+    out 0x21, al
     mov al, 0
     out 0x40, al
     mov al, 0x10
