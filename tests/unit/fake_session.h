@@ -27,6 +27,7 @@
 #include "tests/model/memory.h"
 #include "tests/unit/fake_fpu.h"
 #include "tests/unit/fake_gdb_line.h"
+#include "tests/unit/script.h"
 
 /* ATTACHED: what is trapped while gdb is there and nothing is set. */
 enum { PC = 0x1000, ATTACHED = TRAP_WATCHED | TRAP_HLT };
@@ -91,10 +92,8 @@ static inline void session(bool has_link, bool stop_at_entry, const struct model
 #define SESSION()  session(true, true, guest, HV_ARRAY_SIZE(guest), gdb)
 
 /* clang-format off */
-#define ENTRY(mode, guest, ...) {mode, guest, {__VA_ARGS__}}
-#define NMI_EXIT            ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI)
-#define FREE(guest, k)      ENTRY(RUN_FREE, guest, .kind = k)
-#define STEPS(guest)        ENTRY(RUN_STEP, guest, .kind = HV_EXIT_DEBUG, .debug = {DR6_BS})
+#define NMI_EXIT            FREE(NULL, HV_EXIT_NMI)
+#define STEPS(guest)        DONE(guest)
 #define HITS(guest, causes) ENTRY(RUN_FREE, guest, .kind = HV_EXIT_DEBUG, .debug = {causes})
 /* clang-format on */
 

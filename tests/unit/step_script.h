@@ -18,6 +18,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/unit/script.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -35,34 +36,7 @@ HV_UNUSED static int setup(void **state)
     return 0;
 }
 
-#define DONE(guest)                                                                                \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = HV_EXIT_DEBUG, .debug = { DR6_BS }                                             \
-        }                                                                                          \
-    }
-#define ENDS(k, guest)                                                                             \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = k                                                                              \
-        }                                                                                          \
-    }
-#define DELIVERED(guest)                                                                           \
-    {                                                                                              \
-        RUN_TO_FETCH, guest,                                                                       \
-        {                                                                                          \
-            .kind = HV_EXIT_FETCH                                                                  \
-        }                                                                                          \
-    }
-#define STEP(...)                                                                                  \
-    do {                                                                                           \
-        static const struct model_entry script[] = {__VA_ARGS__};                                  \
-        model_script(script, HV_ARRAY_SIZE(script));                                               \
-        core_step(v, &out);                                                                        \
-        assert_true(model_script_done());                                                          \
-    } while (0)
+#define STEP(...) SCRIPT(core_step(v, &out), __VA_ARGS__)
 
 HV_UNUSED static void code(const char *bytes, size_t size)
 {

@@ -6,6 +6,7 @@
 
 #include "core/run.h"
 #include "core/step.h"
+#include "tests/unit/script.h"
 
 /* BP-18, USER-1: all may read and write true bytes, nobody can execute; afterwards all is back. */
 static void test_bp18_guarded(void **state)
@@ -114,20 +115,7 @@ static void see_new_copy(struct hv_regs *r)
     assert_int_equal(executed(CODE + 0x20), INT3);
 }
 
-#define DONE(guest)                                                                                \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = HV_EXIT_DEBUG, .debug = { DR6_BS }                                             \
-        }                                                                                          \
-    }
-#define RUN(...)                                                                                   \
-    do {                                                                                           \
-        static const struct model_entry script[] = {__VA_ARGS__};                                  \
-        model_script(script, HV_ARRAY_SIZE(script));                                               \
-        core_run(v, &out);                                                                         \
-        assert_true(model_script_done());                                                          \
-    } while (0)
+#define RUN(...) SCRIPT(core_run(v, &out), __VA_ARGS__)
 #define FETCH(at)                                                                                  \
     {                                                                                              \
         .kind = HV_EXIT_STAGE2, .stage2 = {.address = at, .execute = true }                        \

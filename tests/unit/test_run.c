@@ -17,6 +17,7 @@
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
 #include "tests/unit/own_view.h"
+#include "tests/unit/script.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -66,27 +67,7 @@ static int setup(void **state)
     return 0;
 }
 
-#define RUN(...)                                                                                   \
-    do {                                                                                           \
-        static const struct model_entry script[] = {__VA_ARGS__};                                  \
-        model_script(script, HV_ARRAY_SIZE(script));                                               \
-        core_run(v, &out);                                                                         \
-        assert_true(model_script_done());                                                          \
-    } while (0)
-#define FREE(guest, k)                                                                             \
-    {                                                                                              \
-        RUN_FREE, guest,                                                                           \
-        {                                                                                          \
-            .kind = k                                                                              \
-        }                                                                                          \
-    }
-#define DONE(guest)                                                                                \
-    {                                                                                              \
-        RUN_STEP, guest,                                                                           \
-        {                                                                                          \
-            .kind = HV_EXIT_DEBUG, .debug = { DR6_BS }                                             \
-        }                                                                                          \
-    }
+#define RUN(...) SCRIPT(core_run(v, &out), __VA_ARGS__)
 
 static void nop(struct hv_regs *r)
 {

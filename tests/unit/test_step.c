@@ -335,20 +335,7 @@ static void timer(struct hv_regs *r)
     r->rflags &= ~RFLAGS_IF;
 }
 
-#define STEP_OPEN(...)                                                                             \
-    do {                                                                                           \
-        static const struct model_entry script[] = {__VA_ARGS__};                                  \
-        model_script(script, HV_ARRAY_SIZE(script));                                               \
-        core_step_interruptible(v, &out);                                                          \
-        assert_true(model_script_done());                                                          \
-    } while (0)
-#define WAITED(guest)                                                                              \
-    {                                                                                              \
-        RUN_TO_INTERRUPT, guest,                                                                   \
-        {                                                                                          \
-            .kind = HV_EXIT_FETCH                                                                  \
-        }                                                                                          \
-    }
+#define STEP_OPEN(...) SCRIPT(core_step_interruptible(v, &out), __VA_ARGS__)
 
 /* Device interrupts let in: one that is due is the step, else the instruction is. */
 static void test_interruptible(void **state)
