@@ -1,7 +1,7 @@
 /* ELF files. The two classes differ in where the fields lie; a table of offsets tells. */
 #include "boot/elf.h"
 
-#include "boot/bytes.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { EI_CLASS = 4, EI_DATA = 5, E_TYPE = 16, E_MACHINE = 18, E_ENTRY = 24 };

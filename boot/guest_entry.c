@@ -1,7 +1,7 @@
 /* How a guest begins. */
 #include "boot/guest_entry.h"
 
-#include "boot/bytes.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 struct guest_entry guest_entry_flat32(uint64_t rip, uint64_t gdt_base)

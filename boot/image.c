@@ -1,11 +1,11 @@
 /* Which kind of guest image a module is. */
 #include "boot/image.h"
 
-#include "boot/bytes.h"
 #include "boot/elf.h"
 #include "boot/linux.h"
 #include "boot/multiboot.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 

@@ -1,9 +1,9 @@
 /* Linux bzImages: checking the header, placing kernel, initrd and the low block. */
 #include "boot/linux.h"
 
-#include "boot/bytes.h"
 #include "boot/linux_header.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { PAGE = 4096, LOW_LIMIT = 0xa0000, LOW_FIRST_CHOICE = 0x10000, MIB = 0x100000 };

@@ -1,8 +1,8 @@
 /* Linux: the low block, that is boot_params, GDT, command line and a copy of the RSDP. */
-#include "boot/bytes.h"
 #include "boot/linux.h"
 #include "boot/linux_header.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 _Static_assert(LP_E820_TABLE + MEMORY_MAP_MAX * LP_E820_ENTRY <= LP_E820_TABLE_END,

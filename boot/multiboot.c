@@ -1,8 +1,8 @@
 /* Multiboot kernels of either version: address fields, and where everything goes. */
 #include "boot/multiboot.h"
 
-#include "boot/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { PAGE = 4096, LOW_LIMIT = 0xa0000, LOW_FIRST_CHOICE = 0x10000, MIB = 0x100000 };

@@ -1,8 +1,8 @@
 /* Multiboot1 kernels: the header. */
 #include "boot/multiboot1.h"
 
-#include "boot/bytes.h"
 #include "boot/multiboot1_info.h"
+#include "lib/bytes.h"
 
 /* Multiboot Specification, "The layout of Multiboot header". */
 enum { HEADER_ADDRESSES = 32 };

@@ -1,10 +1,10 @@
 /* Multiboot1: what the kernel is told (Multiboot Specification, "Boot information format"). */
 #include "boot/multiboot1_info.h"
 
-#include "boot/bytes.h"
 #include "boot/multiboot1.h"
 #include "boot/multiboot_info.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum info_offset {

@@ -1,10 +1,10 @@
 /* Multiboot2 kernels: the header and its tags. */
 #include "boot/multiboot2.h"
 
-#include "boot/bytes.h"
 #include "boot/multiboot2/mbi.h"
 #include "boot/multiboot2_info.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 /* Multiboot2 Specification, "The layout of Multiboot2 header". */

@@ -1,11 +1,11 @@
 /* Multiboot2: what the kernel is told (Multiboot2 Specification, "Boot information format"). */
 #include "boot/multiboot2_info.h"
 
-#include "boot/bytes.h"
 #include "boot/multiboot2.h"
 #include "boot/multiboot2/mbi.h"
 #include "boot/multiboot_info.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum {

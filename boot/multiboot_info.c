@@ -1,9 +1,9 @@
 /* What the information of both multiboot versions tells in the same words. */
 #include "boot/multiboot_info.h"
 
-#include "boot/bytes.h"
 #include "boot/refusal.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { MIB = 0x100000, LOWER_END = 0xa0000 };

@@ -1,9 +1,9 @@
 #include "debug/gate.h"
 
-#include "arch/x86/bytes.h"
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "core/segment.h"
+#include "lib/bytes.h"
 
 bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
 {
@@ -15,15 +15,15 @@ bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
     if ((vector + 1) * size - 1 > v->regs.idtr.limit ||
         guest_linear_read(v, v->regs.idtr.base + (uint64_t)vector * size, bytes, size) != size)
         return false;
-    gate->offset = bytes_u16(bytes);
-    gate->selector = bytes_u16(bytes + 2);
+    gate->offset = get16(bytes);
+    gate->selector = get16(bytes + 2);
     if (gate->real)
         return true;
     gate->type = bytes[5];
-    gate->offset |= (uint32_t)bytes_u16(bytes + 6) << 16;
+    gate->offset |= (uint32_t)get16(bytes + 6) << 16;
     if (gate->wide) {
         gate->ist = bytes[4] & 7;
-        gate->offset |= (uint64_t)bytes_u32(bytes + 8) << 32;
+        gate->offset |= (uint64_t)get32(bytes + 8) << 32;
     }
     return true;
 }

@@ -1,11 +1,11 @@
 /* Tables of the processor's in the guest's memory: page tables, IDT, GDT, TSS. */
-#include "arch/x86/bytes.h"
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "core/segment.h"
 #include "debug/gate.h"
 #include "debug/monitor.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 
@@ -234,15 +234,15 @@ static void print_descriptor(unsigned selector, const uint8_t *bytes, uint32_t b
     struct hv_segment s = {0};
     const char *name;
 
-    segment_decode(bytes_u64(bytes), &s);
+    segment_decode(get64(bytes), &s);
     if (s.attributes & CODE_OR_DATA)
         name = s.attributes & CODE ? code_name(s.attributes) : data_name(s.attributes);
     else
         name = system_name(s.attributes);
     if (!name) {
         monitor_line("%04x  %-16s  %04x:%04x%04x", selector, gate_name(bytes[TYPE_BYTE]),
-                     (unsigned)bytes_u16(bytes + 2), (unsigned)bytes_u16(bytes + 6),
-                     (unsigned)bytes_u16(bytes));
+                     (unsigned)get16(bytes + 2), (unsigned)get16(bytes + 6),
+                     (unsigned)get16(bytes));
         return;
     }
     monitor_line("%04x  %-16s  base %016llx  limit %08x  ring %u%s", selector, name,
@@ -267,11 +267,11 @@ bool monitor_gdt(const char *rest)
             monitor_line("%04x  not in memory", (unsigned)at);
             break;
         }
-        if (!bytes_u64(bytes))
+        if (!get64(bytes))
             continue;
         if (wide && !(bytes[TYPE_BYTE] & 0x10) &&
             read_entry(v, &v->regs.gdtr, at + 8, bytes + 8, 8)) {
-            base_high = bytes_u32(bytes + 8); /* a system descriptor of long mode takes two */
+            base_high = get32(bytes + 8); /* a system descriptor of long mode takes two */
             at += 8;
         }
         print_descriptor(selector, bytes, base_high);
@@ -287,32 +287,32 @@ enum { TSS16_SIZE = 44, TSS_SIZE = 104 };
 static void print_tss64(const uint8_t *t)
 {
     for (unsigned i = 0; i < 3; i++)
-        monitor_line("rsp%u %016llx", i, U(bytes_u64(t + 4 + 8 * (size_t)i)));
+        monitor_line("rsp%u %016llx", i, U(get64(t + 4 + 8 * (size_t)i)));
     for (unsigned i = 1; i <= 7; i++)
-        monitor_line("ist%u %016llx", i, U(bytes_u64(t + 28 + 8 * (size_t)i)));
-    monitor_line("I/O permission map at offset %x", (unsigned)bytes_u16(t + 102));
+        monitor_line("ist%u %016llx", i, U(get64(t + 28 + 8 * (size_t)i)));
+    monitor_line("I/O permission map at offset %x", (unsigned)get16(t + 102));
 }
 
 /* SDM vol. 3, "Task-State Segment (TSS)". */
 static void print_tss32(const uint8_t *t)
 {
     for (size_t i = 0; i < 3; i++)
-        monitor_line("esp%u %04x:%08x", (unsigned)i, (unsigned)bytes_u16(t + 8 + 8 * i),
-                     (unsigned)bytes_u32(t + 4 + 8 * i));
+        monitor_line("esp%u %04x:%08x", (unsigned)i, (unsigned)get16(t + 8 + 8 * i),
+                     (unsigned)get32(t + 4 + 8 * i));
     monitor_line("task: eip %08x  eflags %08x  cr3 %08x  esp %08x  link %04x",
-                 (unsigned)bytes_u32(t + 32), (unsigned)bytes_u32(t + 36),
-                 (unsigned)bytes_u32(t + 28), (unsigned)bytes_u32(t + 56), (unsigned)bytes_u16(t));
-    monitor_line("I/O permission map at offset %x", (unsigned)bytes_u16(t + 102));
+                 (unsigned)get32(t + 32), (unsigned)get32(t + 36), (unsigned)get32(t + 28),
+                 (unsigned)get32(t + 56), (unsigned)get16(t));
+    monitor_line("I/O permission map at offset %x", (unsigned)get16(t + 102));
 }
 
 /* SDM vol. 3, "16-Bit Task-State Segment (TSS)". */
 static void print_tss16(const uint8_t *t)
 {
     for (size_t i = 0; i < 3; i++)
-        monitor_line("sp%u  %04x:%04x", (unsigned)i, (unsigned)bytes_u16(t + 4 + 4 * i),
-                     (unsigned)bytes_u16(t + 2 + 4 * i));
-    monitor_line("task: ip %04x  flags %04x  sp %04x  link %04x", (unsigned)bytes_u16(t + 14),
-                 (unsigned)bytes_u16(t + 16), (unsigned)bytes_u16(t + 26), (unsigned)bytes_u16(t));
+        monitor_line("sp%u  %04x:%04x", (unsigned)i, (unsigned)get16(t + 4 + 4 * i),
+                     (unsigned)get16(t + 2 + 4 * i));
+    monitor_line("task: ip %04x  flags %04x  sp %04x  link %04x", (unsigned)get16(t + 14),
+                 (unsigned)get16(t + 16), (unsigned)get16(t + 26), (unsigned)get16(t));
 }
 
 bool monitor_tss(const char *rest)

@@ -1,7 +1,7 @@
 #include "arch/x86/acpi.h"
 
-#include "arch/x86/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 /* Offsets and sizes in the tables: ACPI specification, the tables "RSDP Structure",
@@ -21,7 +21,7 @@ enum {
 static bool rsdp_good(const uint8_t *rsdp, size_t size)
 {
     return size >= RSDP_SIZE_1 && memcmp(rsdp, "RSD PTR ", 8) == 0 &&
-           bytes_sum(rsdp, RSDP_SIZE_1) == 0;
+           sum_bytes(rsdp, RSDP_SIZE_1) == 0;
 }
 
 enum hv_status acpi_rsdp_find(const uint8_t *area, size_t size, size_t *offset)
@@ -40,16 +40,16 @@ enum hv_status acpi_rsdp_parse(const uint8_t *rsdp, size_t size, struct acpi_roo
     *root = (struct acpi_root){0};
     if (!rsdp_good(rsdp, size))
         return HV_EINVAL;
-    root->rsdt = bytes_u32(rsdp + RSDP_RSDT);
+    root->rsdt = get32(rsdp + RSDP_RSDT);
     if (rsdp[RSDP_REVISION] >= 2) {
         uint32_t length;
 
         if (size < RSDP_SIZE_2)
             return HV_EINVAL;
-        length = bytes_u32(rsdp + RSDP_LENGTH);
-        if (length < RSDP_SIZE_2 || length > size || bytes_sum(rsdp, length) != 0)
+        length = get32(rsdp + RSDP_LENGTH);
+        if (length < RSDP_SIZE_2 || length > size || sum_bytes(rsdp, length) != 0)
             return HV_EINVAL;
-        root->xsdt = bytes_u64(rsdp + RSDP_XSDT);
+        root->xsdt = get64(rsdp + RSDP_XSDT);
     }
     return root->rsdt || root->xsdt ? HV_OK : HV_EINVAL;
 }
@@ -62,7 +62,7 @@ static enum hv_status read_header(hpa_t address, x86_phys_read_fn read, uint8_t 
 
     if (!read(address, header, HEADER_SIZE))
         return HV_EFAULT;
-    length = bytes_u32(header + HEADER_LENGTH);
+    length = get32(header + HEADER_LENGTH);
     if (length < HEADER_SIZE || length > ACPI_TABLE_MAX || address + length < address)
         return HV_EINVAL;
     *table = (struct acpi_table){.address = address, .length = length};
@@ -78,7 +78,7 @@ static enum hv_status check_sum(const struct acpi_table *table, x86_phys_read_fn
 
         if (!read(table->address + at, chunk, size))
             return HV_EFAULT;
-        sum = (uint8_t)(sum + bytes_sum(chunk, size));
+        sum = (uint8_t)(sum + sum_bytes(chunk, size));
     }
     return sum == 0 ? HV_OK : HV_EINVAL;
 }
@@ -107,9 +107,9 @@ static enum hv_status search(const struct acpi_table *list, size_t entry_size,
 
         if (!read(list->address + at, entry, entry_size))
             return HV_EFAULT;
-        if (bytes_u64(entry) == 0)
+        if (get64(entry) == 0)
             continue;
-        status = check_table(bytes_u64(entry), signature, read, table);
+        status = check_table(get64(entry), signature, read, table);
         if (status == HV_OK || status == HV_EINVAL)
             return status;
         if (status == HV_EFAULT)
@@ -161,9 +161,9 @@ enum hv_status acpi_list_table(const struct acpi_root *root, unsigned number, x8
 
         if (!read(list.address + at, entry, entry_size))
             return HV_EFAULT;
-        if (bytes_u64(entry) == 0 || number-- > 0)
+        if (get64(entry) == 0 || number-- > 0)
             continue;
-        table->address = bytes_u64(entry);
+        table->address = get64(entry);
         status = read_header(table->address, read, header, table);
         if (status != HV_EFAULT)
             memcpy(name, header, 4);

@@ -1,6 +1,6 @@
 #include "arch/x86/acpi.h"
-#include "arch/x86/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 /* ACPI specification, "Fixed ACPI Description Table (FADT)", "Generic Address Structure (GAS)". */
@@ -30,7 +30,7 @@ static uint16_t gas_port(const uint8_t *fadt, size_t size, size_t at)
 {
     if (at + GAS_SIZE > size || fadt[at] != SPACE_IO)
         return 0;
-    uint64_t address = bytes_u64(fadt + at + GAS_ADDRESS);
+    uint64_t address = get64(fadt + at + GAS_ADDRESS);
     return address <= UINT16_MAX ? (uint16_t)address : 0;
 }
 
@@ -48,9 +48,9 @@ static uint32_t pci_address(uint64_t address)
 
 static void read_reset(const uint8_t *fadt, size_t size, struct acpi_fadt *out)
 {
-    if (size <= RESET_VALUE || !(bytes_u32(fadt + FLAGS) & RESET_SUPPORTED))
+    if (size <= RESET_VALUE || !(get32(fadt + FLAGS) & RESET_SUPPORTED))
         return;
-    uint64_t address = bytes_u64(fadt + RESET_REGISTER + GAS_ADDRESS);
+    uint64_t address = get64(fadt + RESET_REGISTER + GAS_ADDRESS);
 
     out->reset_value = fadt[RESET_VALUE];
     switch (fadt[RESET_REGISTER]) {
@@ -72,7 +72,7 @@ static uint16_t control_port(const uint8_t *fadt, size_t size, size_t extended, 
 {
     uint16_t port = gas_port(fadt, size, extended);
 
-    return port ? port : (uint16_t)bytes_u32(fadt + legacy);
+    return port ? port : (uint16_t)get32(fadt + legacy);
 }
 
 enum hv_status acpi_fadt_parse(const uint8_t *fadt, size_t size, struct acpi_fadt *out)
@@ -82,17 +82,17 @@ enum hv_status acpi_fadt_parse(const uint8_t *fadt, size_t size, struct acpi_fad
     *out = (struct acpi_fadt){0};
     if (size < RESET_REGISTER || memcmp(fadt, "FACP", 4) != 0)
         return HV_EINVAL;
-    uint32_t length = bytes_u32(fadt + HEADER_LENGTH);
-    if (length < RESET_REGISTER || length > size || bytes_sum(fadt, length) != 0)
+    uint32_t length = get32(fadt + HEADER_LENGTH);
+    if (length < RESET_REGISTER || length > size || sum_bytes(fadt, length) != 0)
         return HV_EINVAL;
     read_reset(fadt, length, out);
     out->pm1_control[0] = control_port(fadt, length, X_PM1A_CONTROL, PM1A_CONTROL);
     out->pm1_control[1] = control_port(fadt, length, X_PM1B_CONTROL, PM1B_CONTROL);
-    out->smi_command = (uint16_t)bytes_u32(fadt + SMI_COMMAND);
+    out->smi_command = (uint16_t)get32(fadt + SMI_COMMAND);
     out->acpi_enable = fadt[ACPI_ENABLE];
     if (length >= X_DSDT + sizeof(out->dsdt))
-        out->dsdt = bytes_u64(fadt + X_DSDT);
+        out->dsdt = get64(fadt + X_DSDT);
     if (!out->dsdt)
-        out->dsdt = bytes_u32(fadt + DSDT);
+        out->dsdt = get32(fadt + DSDT);
     return HV_OK;
 }

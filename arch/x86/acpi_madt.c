@@ -1,6 +1,6 @@
 /* The MADT: ACPI specification, "Multiple APIC Description Table (MADT)". */
 #include "arch/x86/acpi.h"
-#include "arch/x86/bytes.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum {
@@ -47,8 +47,8 @@ static bool check(const uint8_t *madt, size_t size, uint32_t *length)
 {
     if (size < MADT_SIZE || memcmp(madt, "APIC", 4) != 0)
         return false;
-    *length = bytes_u32(madt + MADT_LENGTH);
-    if (*length < MADT_SIZE || *length > size || bytes_sum(madt, *length) != 0)
+    *length = get32(madt + MADT_LENGTH);
+    if (*length < MADT_SIZE || *length > size || sum_bytes(madt, *length) != 0)
         return false;
     for (uint32_t at = MADT_SIZE; at < *length; at += madt[at + 1]) {
         uint32_t left = *length - at;
@@ -68,7 +68,7 @@ static bool cpu_entry(const uint8_t *entry, uint32_t *apic_id, unsigned *flags_a
         return true;
     }
     if (entry[0] == ENTRY_X2APIC) {
-        *apic_id = bytes_u32(entry + 4);
+        *apic_id = get32(entry + 4);
         *flags_at = 8;
         return true;
     }
@@ -82,7 +82,7 @@ static void add_cpu(struct acpi_madt *out, const uint8_t *entry)
 
     if (!cpu_entry(entry, &apic_id, &flags_at))
         return;
-    flags = bytes_u32(entry + flags_at);
+    flags = get32(entry + flags_at);
     if (!(flags & CPU_USABLE))
         return;
     if (out->cpu_count == HV_MAX_CPUS) {
@@ -91,7 +91,7 @@ static void add_cpu(struct acpi_madt *out, const uint8_t *entry)
     }
     out->cpus[out->cpu_count++] = (struct acpi_cpu){
         .apic_id = apic_id,
-        .uid = entry[0] == ENTRY_LAPIC ? entry[2] : bytes_u32(entry + 12),
+        .uid = entry[0] == ENTRY_LAPIC ? entry[2] : get32(entry + 12),
         .enabled = flags & CPU_ENABLED,
     };
 }
@@ -108,8 +108,8 @@ static enum hv_status add_entry(struct acpi_madt *out, const uint8_t *entry)
             return HV_ENOSPC;
         out->ioapics[out->ioapic_count++] = (struct acpi_ioapic){
             .id = entry[2],
-            .address = bytes_u32(entry + 4),
-            .gsi_base = bytes_u32(entry + 8),
+            .address = get32(entry + 4),
+            .gsi_base = get32(entry + 8),
         };
         return HV_OK;
     case ENTRY_OVERRIDE:
@@ -117,12 +117,12 @@ static enum hv_status add_entry(struct acpi_madt *out, const uint8_t *entry)
             return HV_ENOSPC;
         out->overrides[out->override_count++] = (struct acpi_override){
             .irq = entry[3], /* entry[2] is the bus: always 0, ISA */
-            .gsi = bytes_u32(entry + 4),
-            .flags = bytes_u16(entry + 8),
+            .gsi = get32(entry + 4),
+            .flags = get16(entry + 8),
         };
         return HV_OK;
     case ENTRY_LAPIC_ADDRESS:
-        out->lapic_address = bytes_u64(entry + 4);
+        out->lapic_address = get64(entry + 4);
         return HV_OK;
     default:
         return HV_OK;
@@ -136,7 +136,7 @@ enum hv_status acpi_madt_parse(const uint8_t *madt, size_t size, struct acpi_mad
     memset(out, 0, sizeof(*out));
     if (!check(madt, size, &length))
         return HV_EINVAL;
-    out->lapic_address = bytes_u32(madt + MADT_LAPIC);
+    out->lapic_address = get32(madt + MADT_LAPIC);
     out->has_8259 = madt[MADT_FLAGS] & MADT_FLAG_8259;
     for (uint32_t at = MADT_SIZE; at < length; at += madt[at + 1]) {
         enum hv_status status = add_entry(out, madt + at);
@@ -200,6 +200,6 @@ enum hv_status acpi_madt_hide_cpus(uint8_t *madt, size_t size, const uint32_t *k
         if (cpu_entry(madt + at, &apic_id, &flags_at) && !is_kept(apic_id, keep, count))
             madt[at + flags_at] &= (uint8_t)~CPU_USABLE;
     }
-    madt[MADT_CHECKSUM] = (uint8_t)(madt[MADT_CHECKSUM] - bytes_sum(madt, length));
+    madt[MADT_CHECKSUM] = (uint8_t)(madt[MADT_CHECKSUM] - sum_bytes(madt, length));
     return HV_OK;
 }

@@ -1,7 +1,7 @@
 #include "arch/x86/acpi_power.h"
 
-#include "arch/x86/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum {
@@ -87,7 +87,7 @@ enum hv_status acpi_power_find(const struct acpi_root *root, x86_phys_read_fn re
         return HV_ENOENT;
     if (!read(dsdt.address, header, sizeof(header)))
         return HV_EFAULT;
-    dsdt.length = bytes_u32(header + 4);
+    dsdt.length = get32(header + 4);
     if (memcmp(header, "DSDT", 4) != 0 || dsdt.length > ACPI_TABLE_MAX)
         return HV_EINVAL;
     return find_package(&dsdt, read, power);

@@ -1,6 +1,6 @@
 #include "arch/x86/mptable.h"
 
-#include "arch/x86/bytes.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum {
@@ -26,11 +26,11 @@ enum hv_status mp_find(const uint8_t *area, size_t size, size_t *offset, struct 
         size_t length = 16 * (size_t)p[POINTER_LENGTH];
 
         if (memcmp(p, "_MP_", 4) != 0 || length == 0 || length > size - at ||
-            bytes_sum(p, length) != 0)
+            sum_bytes(p, length) != 0)
             continue;
         *offset = at;
         *pointer = (struct mp_pointer){
-            .table = p[POINTER_DEFAULT] ? 0 : bytes_u32(p + POINTER_TABLE),
+            .table = p[POINTER_DEFAULT] ? 0 : get32(p + POINTER_TABLE),
             .default_config = p[POINTER_DEFAULT],
         };
         return HV_OK;
@@ -68,8 +68,8 @@ enum hv_status mp_table_check(const uint8_t *table, size_t size, uint16_t *lengt
 
     if (size < TABLE_SIZE || memcmp(table, "PCMP", 4) != 0)
         return HV_EINVAL;
-    *length = bytes_u16(table + TABLE_LENGTH);
-    if (*length < TABLE_SIZE || *length > size || bytes_sum(table, *length) != 0)
+    *length = get16(table + TABLE_LENGTH);
+    if (*length < TABLE_SIZE || *length > size || sum_bytes(table, *length) != 0)
         return HV_EINVAL;
     for (count = 0; at < *length; count++) {
         unsigned step = entry_size(table[at]);
@@ -78,7 +78,7 @@ enum hv_status mp_table_check(const uint8_t *table, size_t size, uint16_t *lengt
             return HV_EINVAL;
         at += step;
     }
-    return count == bytes_u16(table + TABLE_ENTRIES) ? HV_OK : HV_EINVAL;
+    return count == get16(table + TABLE_ENTRIES) ? HV_OK : HV_EINVAL;
 }
 
 enum hv_status mp_table_cpus(const uint8_t *table, size_t size, uint32_t *ids, unsigned max,
@@ -123,7 +123,7 @@ static bool find_ioapic(const uint8_t *table, uint16_t length, uint8_t id, hpa_t
 
     while ((entry = next_entry(table, length, ENTRY_IOAPIC, &at))) {
         if ((entry[1] == id || id == 0xff) && (entry[3] & IOAPIC_ENABLED)) {
-            *address = bytes_u32(entry + 4);
+            *address = get32(entry + 4);
             return true;
         }
     }
@@ -146,7 +146,7 @@ enum hv_status mp_irq_route(const uint8_t *table, size_t size, uint8_t irq, stru
             !find_ioapic(table, length, entry[6], &ioapic))
             continue;
         *route = (struct irq_route){.ioapic = ioapic, .pin = entry[7]};
-        irq_route_flags(route, bytes_u16(entry + 2));
+        irq_route_flags(route, get16(entry + 2));
         return HV_OK;
     }
     return HV_ENOENT;
@@ -184,6 +184,6 @@ enum hv_status mp_table_hide_cpus(uint8_t *table, size_t size, const uint32_t *k
         if (!is_kept(cpu[1], keep, count))
             cpu[3] &= (uint8_t)~CPU_ENABLED;
     }
-    table[TABLE_CHECKSUM] = (uint8_t)(table[TABLE_CHECKSUM] - bytes_sum(table, length));
+    table[TABLE_CHECKSUM] = (uint8_t)(table[TABLE_CHECKSUM] - sum_bytes(table, length));
     return HV_OK;
 }

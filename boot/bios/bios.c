@@ -4,7 +4,6 @@
 #include "arch/x86/registers.h"
 #include "boot/bios/drive.h"
 #include "boot/bios/resident.h"
-#include "boot/bytes.h"
 #include "boot/console.h"
 #include "boot/refuse_start.h"
 #include "boot/set_entry.h"
@@ -13,6 +12,7 @@
 #include "core/run.h"
 #include "drivers/vga/text.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/log.h"
 
 /* resident.asm */

@@ -1,7 +1,7 @@
 #include "boot/bios/resident.h"
 
-#include "boot/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { KIB = 1 << 10, LOWEST_PLACE = 256 * KIB, MIB = 1 << 20, BLOCK = 64 * KIB };

@@ -1,8 +1,8 @@
 #include "boot/efi/cpu.h"
 
 #include "arch/x86/registers.h"
-#include "boot/bytes.h"
 #include "core/segment.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum {

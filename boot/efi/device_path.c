@@ -1,6 +1,6 @@
 #include "boot/efi/device_path.h"
 
-#include "boot/bytes.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { NODE = 4, TYPE_MEDIA = 4, MEDIA_FILE = 4, TYPE_END = 0x7f, END_ENTIRE = 0xff };

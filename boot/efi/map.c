@@ -1,7 +1,7 @@
 #include "boot/efi/map.h"
 
-#include "boot/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 
 /* EFI_MEMORY_DESCRIPTOR. */
 enum { AT_TYPE = 0, AT_START = 8, AT_PAGES = 24, DESCRIPTOR_SIZE = 40, PAGE_SHIFT = 12 };

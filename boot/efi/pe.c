@@ -1,6 +1,6 @@
 #include "boot/efi/pe.h"
 
-#include "boot/bytes.h"
+#include "lib/bytes.h"
 
 enum {
     DOS_NEW_HEADER = 0x3c, /* where the PE header is */

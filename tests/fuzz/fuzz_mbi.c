@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/bytes.h"
 #include "boot/multiboot2/mbi.h"
+#include "lib/bytes.h"
 
 static void require(int condition)
 {

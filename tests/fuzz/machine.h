@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/bytes.h"
 #include "boot/guest_request.h"
 #include "boot/placement.h"
 #include "boot/refusal.h"
+#include "lib/bytes.h"
 
 enum { MACHINE_BYTES = 48 };
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 
 static uint8_t memory[FAKE_MEMORY];
 

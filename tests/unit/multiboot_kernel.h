@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "boot/bytes.h"
 #include "boot/multiboot.h"
+#include "lib/bytes.h"
 #include "tests/unit/fake_images.h"
 
 enum { IMAGE_SIZE = 40000 };

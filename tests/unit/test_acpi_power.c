@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "arch/x86/acpi_power.h"
-#include "arch/x86/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 
 enum { MEMORY = 0x4000, BASE = 0x100000, RSDT = 0x100, FADT = 0x200, DSDT = 0x1000 };
 
@@ -34,7 +34,7 @@ static void table(uint32_t at, const char *signature, uint32_t length)
     memcpy(memory + at, signature, 4);
     put(at + 4, length, 4);
     memory[at + 9] = 0;
-    memory[at + 9] = (uint8_t)-bytes_sum(memory + at, length);
+    memory[at + 9] = (uint8_t)-sum_bytes(memory + at, length);
 }
 
 static int setup(void **state)

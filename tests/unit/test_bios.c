@@ -13,9 +13,9 @@
 #include "arch/x86/registers.h"
 #include "boot/bios/bios.h"
 #include "boot/bios/resident.h"
-#include "boot/bytes.h"
 #include "boot/console.h"
 #include "boot/refuse_start.h"
+#include "lib/bytes.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
 

@@ -10,8 +10,8 @@
 
 #include "boot/bios/drive.h"
 #include "boot/bios/resident.h"
-#include "boot/bytes.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 
 extern const uint8_t bios_resident[], bios_resident_end[];
 

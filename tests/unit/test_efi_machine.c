@@ -8,11 +8,11 @@
 #include <cmocka.h>
 
 #include "arch/x86/registers.h"
-#include "boot/bytes.h"
 #include "boot/efi/cpu.h"
 #include "boot/efi/map.h"
 #include "boot/efi/pe.h"
 #include "hv/compiler.h"
+#include "lib/bytes.h"
 
 enum { STRIDE = 48 };
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "boot/bytes.h"
 #include "boot/image.h"
+#include "lib/bytes.h"
 #include "tests/unit/fake_images.h"
 
 static struct image image;

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "boot/bytes.h"
 #include "boot/linux.h"
+#include "lib/bytes.h"
 #include "tests/unit/fake_images.h"
 
 enum { IMAGE_SIZE = FAKE_SETUP + 300000, MIB = 1 << 20 };

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "boot/bytes.h"
 #include "boot/multiboot2/mbi.h"
+#include "lib/bytes.h"
 
 enum { CMDLINE = 1, LOADER = 2, MODULE = 3, MAP = 6, SCREEN = 8, RSDP1 = 14, RSDP2 = 15 };
 

@@ -2,10 +2,10 @@
 #include <stdio.h>
 
 #include "arch/x86/apic.h"
-#include "arch/x86/bytes.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/mtrr.h"
 #include "arch/x86/registers.h"
+#include "lib/bytes.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
 #include "tests/unit/ask_monitor.h"
@@ -185,7 +185,7 @@ static void table(uint32_t at, const char *signature, uint32_t size)
     memcpy(bytes, signature, 4);
     memcpy(bytes + 4, &size, 4);
     bytes[9] = 0;
-    bytes[9] = (uint8_t)-bytes_sum(bytes, size);
+    bytes[9] = (uint8_t)-sum_bytes(bytes, size);
 }
 
 static void make_tables(void)

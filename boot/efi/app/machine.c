@@ -1,6 +1,6 @@
-#include "boot/bytes.h"
 #include "boot/efi/app/app.h"
 #include "boot/efi/map.h"
+#include "lib/bytes.h"
 #include "lib/string.h"
 
 enum { MAP_BYTES = 64 << 10, RSDP_LENGTH_AT = 20, RSDP_V1_SIZE = 20 };

@@ -1,9 +1,9 @@
 /*
- * Little-endian fields at byte offsets: image headers and boot information come as bytes, may be
- * unaligned and are never cast to structs.
+ * Little-endian fields at byte offsets: firmware tables, image headers and boot information come as
+ * bytes, may be unaligned and are never cast to structs.
  */
-#ifndef BOOT_BYTES_H
-#define BOOT_BYTES_H
+#ifndef LIB_BYTES_H
+#define LIB_BYTES_H
 
 #include "hv/types.h"
 
@@ -38,6 +38,16 @@ static inline void put64(uint8_t *p, uint64_t value)
 {
     put32(p, (uint32_t)value);
     put32(p + 4, (uint32_t)(value >> 32));
+}
+
+/* The sum of all bytes, modulo 256: 0 for a good table of a firmware's. */
+static inline uint8_t sum_bytes(const uint8_t *p, size_t size)
+{
+    uint8_t sum = 0;
+
+    while (size--)
+        sum = (uint8_t)(sum + *p++);
+    return sum;
 }
 
 #endif
