@@ -93,6 +93,15 @@ static bool type_of(hpa_t hpa, unsigned level, uint64_t *leaf_type)
     return uniform;
 }
 
+uint64_t stage2_page_type(hpa_t page)
+{
+    enum mtrr_type type = MTRR_WB;
+
+    if (config.format->type_shift && have_types)
+        mtrr_block_type(&types, page, PAGE, &type);
+    return (uint64_t)type;
+}
+
 static uint64_t leaf_entry(hpa_t hpa, unsigned access, unsigned level)
 {
     uint64_t type = 0;

@@ -76,8 +76,7 @@ enum hv_status stage2_open(unsigned cpu, gpa_t gpa, hpa_t hpa, unsigned access)
             own[cpu].root[STAGE2_NO_EXECUTE][index] = stage2_no_execute(f, table[index]);
         table = below;
     }
-    uint64_t *leaf = &table[stage2_index(gpa, LEVEL_4K)];
-    *leaf = stage2_opened_leaf(f, *leaf, gpa, hpa, access);
+    table[stage2_index(gpa, LEVEL_4K)] = stage2_opened_leaf(f, gpa, hpa, access);
     return HV_OK;
 }
 

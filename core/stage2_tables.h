@@ -53,18 +53,19 @@ static inline uint64_t stage2_leaf(const struct stage2_format *f, hpa_t hpa, uns
            (access & STAGE2_EXECUTE ? f->execute : f->no_execute);
 }
 
-/*
- * The leaf of a page as one CPU has it. Of another page the memory type is write-back; of the page
- * itself it stays what `leaf` has.
- */
-static inline uint64_t stage2_opened_leaf(const struct stage2_format *f, uint64_t leaf, gpa_t gpa,
-                                          hpa_t hpa, unsigned access)
-{
-    uint64_t type = MTRR_WB;
+/* The memory type of a 4 KiB page, as MTRRs number them. */
+uint64_t stage2_page_type(hpa_t page);
 
-    if (hpa == (gpa & ~(gpa_t)(STAGE2_PAGE - 1)) && f->type_shift)
-        type = leaf >> f->type_shift & 7;
-    return stage2_leaf(f, hpa, access, LEVEL_4K, type);
+/*
+ * The leaf of a page as one CPU has it: the page itself, or another of ours, which is write-back.
+ * Nothing is taken from the leaf that all share: one without access has no type.
+ */
+static inline uint64_t stage2_opened_leaf(const struct stage2_format *f, gpa_t gpa, hpa_t hpa,
+                                          unsigned access)
+{
+    bool itself = hpa == (gpa & ~(gpa_t)(STAGE2_PAGE - 1));
+
+    return stage2_leaf(f, hpa, access, LEVEL_4K, itself ? stage2_page_type(hpa) : MTRR_WB);
 }
 
 /* The table below this one entry of `level` maps the same in the next smaller pages. */

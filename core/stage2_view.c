@@ -16,7 +16,6 @@ static struct page_view views[HV_MAX_CPUS];
 
 static struct {
     gpa_t page;
-    uint64_t shared;  /* the page's leaf as all have it */
     uint32_t changes; /* of what is shared, when it was built */
     bool on;
     bool built;
@@ -75,7 +74,6 @@ static void build(unsigned cpu, gpa_t page)
         entry = next;
     }
     state[cpu].page = page;
-    state[cpu].shared = entry;
     state[cpu].built = true;
 }
 
@@ -87,7 +85,7 @@ bool stage2_enter_view(unsigned cpu, gpa_t page, hpa_t hpa, unsigned access)
 
     if (!fresh)
         build(cpu, page);
-    *leaf = stage2_opened_leaf(stage2_format_used(), state[cpu].shared, page, hpa, access);
+    *leaf = stage2_opened_leaf(stage2_format_used(), page, hpa, access);
     state[cpu].on = true;
     return !fresh || before != *leaf;
 }

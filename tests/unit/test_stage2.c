@@ -346,6 +346,18 @@ static void test_memory_types(void **state)
         assert_int_equal(stage2_map(3 * GIB, 0x1000, STAGE2_READ), HV_OK);
         assert_int_equal(ept_type(3 * GIB, &level), MTRR_WB);
         assert_int_equal(ept_type(3 * GIB + PAGE, &level), MTRR_UC);
+        /* Opened where all have none: the type of the page, and of ours write-back. */
+        assert_int_equal(stage2_map(0x9f000, 0x9f000, STAGE2_NONE), HV_OK);
+        assert_int_equal(stage2_open(0, 0x9f123, 0x9f000, STAGE2_READ), HV_OK);
+        assert_int_equal(stage2_open(0, 0xa0000, 0xa0000, STAGE2_READ), HV_OK);
+        assert_int_equal(ept_type(0x9f000, &level), MTRR_WB);
+        assert_int_equal(ept_type(0xa0000, &level), MTRR_UC);
+        assert_int_equal(stage2_open(0, 0xa0000, 0x1000, STAGE2_READ), HV_OK);
+        assert_int_equal(ept_type(0xa0000, &level), MTRR_WB);
+        stage2_close(0);
+        stage2_enter_view(0, 0x9f000, 0x9f000, STAGE2_ALL);
+        assert_int_equal(ept_type(0x9f000, &level), MTRR_WB);
+        stage2_leave_view(0);
     }
 }
 
