@@ -116,8 +116,7 @@ static unsigned reach(struct vcpu *v)
 {
     struct x86_insn insn;
 
-    if (insn_at_rip(v, &insn) != HV_OK || insn.encoding != X86_LEGACY ||
-        insn.map != X86_MAP_ONE_BYTE)
+    if (insn_at_rip(v, &insn) != HV_OK || insn.map != X86_MAP_ONE_BYTE)
         return WIDEST;
     if (is_stack(&insn))
         return insn.bits == X86_64 ? 8 : 4;

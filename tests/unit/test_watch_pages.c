@@ -152,6 +152,7 @@ static void test_two(void **state)
     assert_int_equal(v->watch_hits, 5);
     watch_ranges_remove(GDB_WATCH_READ, OTHER + 0x104, 8);
     watch_ranges_remove(GDB_WATCH_READ, OTHER + 0x104, 0);
+    assert_int_equal(rights_at(OTHER), STAGE2_NONE);
     run(OTHER + 0x108, false, false);
     run(OTHER + 0x108, true, true);
     assert_int_equal(v->watch_hits, 2);
@@ -180,6 +181,7 @@ static void test_reach(void **state)
         {"\x50\x90\x90\x90\x90", 8},  /* push rax */
         {"\xe8\x00\x00\x00\x00", 8},  /* call */
         {"\xff\x33\x90\x90\x90", 8},  /* push qword [rbx] */
+        {"\xff\x1b\x90\x90\x90", 64}, /* call far [rbx] */
         {"\xdb\x3b\x90\x90\x90", 64}, /* fstp tbyte [rbx] */
         {"\x0f\x11\x03\x90\x90", 64}, /* movups [rbx], xmm0 */
         {"\xc5\xf8\x11\x03\x90", 64}, /* vmovups [rbx], xmm0 */
