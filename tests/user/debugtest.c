@@ -1,7 +1,7 @@
 /*
- * What a program can do with the processor's means of debugging, inside of a Linux guest: stepping
- * and debug registers of a child by ptrace, TF of its own, INT1, INT3. One line for each check;
- * they are the same whether and how the machine itself is debugged.
+ * What a program can do with the processor's means of debugging, inside of a Linux guest: steps,
+ * debug registers and INT3s in a child by ptrace, TF of its own, INT1, INT3. One line for each
+ * check; they are the same whether and how the machine itself is debugged.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -96,7 +97,7 @@ static void die(const char *what)
     exit(1);
 }
 
-static pid_t start_child(void)
+static pid_t start_child(void (*code)(void))
 {
     int status;
     pid_t child = fork();
@@ -106,7 +107,7 @@ static pid_t start_child(void)
     if (child == 0) {
         ptrace(PTRACE_TRACEME, 0, 0, 0);
         raise(SIGSTOP);
-        walk();
+        code();
         _exit(42);
     }
     waitpid(child, &status, 0);
@@ -174,7 +175,7 @@ static void check_steps(const char *name, int how)
 {
     struct user_regs_struct regs;
     unsigned count = 0, codes = 0;
-    pid_t child = start_child();
+    pid_t child = start_child(walk);
 
     hash = 0xcbf29ce484222325;
     arm(child, 0, walk_begin, 1);
@@ -200,12 +201,94 @@ static void check_steps(const char *name, int how)
 static void check_registers(const char *name, unsigned long dr7, const volatile void *data)
 {
     struct user_regs_struct regs;
-    pid_t child = start_child();
+    pid_t child = start_child(walk);
 
     printf("self: %s: arm %d", name, arm(child, 0, walk_target, 0));
     printf(" %d\n", arm(child, 1, data, dr7));
     for (unsigned i = 0; i < 10 && resume(child, PTRACE_CONT, &regs); i++)
         printf("self:   %ld code %d dr6 %lx\n", offset(regs.rip), code_of(child), causes(child));
+    end(child);
+}
+
+/* ---- INT3s in a child ---------------------------------------------------------------------------
+ */
+
+/* In a page that is there once, not copied when it is written: tests/emu/test_debug_inside.py has
+ * its places, too. */
+enum { PAGE = 4096, SHARED = 0x10000000, THEIRS = SHARED + 0x40, OURS = SHARED + 0x80, ROUNDS = 6 };
+
+extern const char shared_begin[], shared_end[];
+__asm__("        .balign 64\n"
+        "        .globl shared_begin, shared_end\n"
+        "shared_begin:\n"
+        "        push %rbx\n"
+        "        mov $6, %ebx\n"
+        "1:      call 2f\n"
+        "        call 3f\n"
+        "        dec %ebx\n"
+        "        jnz 1b\n"
+        "        pop %rbx\n"
+        "        ret\n"
+        "        .balign 64\n"
+        "2:      nop\n"
+        "        ret\n"
+        "        .balign 64\n"
+        "3:      nop\n"
+        "        ret\n"
+        "shared_end:\n");
+
+/* Another byte at an address of the child. */
+static void poke(pid_t child, uint64_t address, uint8_t byte)
+{
+    long word = ptrace(PTRACE_PEEKTEXT, child, address, 0);
+
+    ptrace(PTRACE_POKETEXT, child, address, (word & ~0xffL) | byte);
+}
+
+/* What the child's page reads as. */
+static void mix_page(pid_t child)
+{
+    for (uint64_t at = SHARED; at < SHARED + PAGE; at += 8)
+        mix((uint64_t)ptrace(PTRACE_PEEKTEXT, child, at, 0));
+}
+
+/* Off its INT3 at regs->rip - 1, a NOP, as debuggers do it. */
+static int step_off(pid_t child, struct user_regs_struct *regs)
+{
+    regs->rip--;
+    poke(child, regs->rip, 0x90);
+    ptrace(PTRACE_SETREGS, child, 0, regs);
+    if (!resume(child, PTRACE_SINGLESTEP, regs))
+        return 0;
+    poke(child, regs->rip - 1, 0xcc);
+    return 1;
+}
+
+/* To the next INT3: at once, or in steps that the INT3 ends, and with one where gdb may have its
+ * own. */
+static void check_int3s(const char *name, int how, int at_theirs, void *page)
+{
+    struct user_regs_struct regs;
+    unsigned stops = 0, hits = 0;
+
+    memcpy(page, shared_begin, (size_t)(shared_end - shared_begin));
+    pid_t child = start_child((void (*)(void))page);
+    hash = 0xcbf29ce484222325;
+    poke(child, OURS, 0xcc);
+    if (at_theirs)
+        poke(child, THEIRS, 0xcc);
+    while (stops < 2000 && resume(child, how, &regs)) {
+        mix(regs.rip);
+        stops++;
+        if (regs.rip != OURS + 1 && !(at_theirs && regs.rip == THEIRS + 1))
+            continue;
+        hits++;
+        mix_page(child);
+        if (!step_off(child, &regs))
+            break;
+        mix(regs.rip);
+    }
+    printf("self: %s: %u stops, %u INT3s, %016lx\n", name, stops, hits, (unsigned long)hash);
     end(child);
 }
 
@@ -288,11 +371,19 @@ static void check_own(void)
 
 int main(void)
 {
+    void *page = mmap((void *)SHARED, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+    if (page == MAP_FAILED)
+        die("mmap");
     setvbuf(stdout, NULL, _IOLBF, 0);
     check_steps("single steps", PTRACE_SINGLESTEP);
     check_steps("block steps", PTRACE_SINGLEBLOCK);
     check_registers("breakpoint and write watchpoint", 0xd00005, watched);
     check_registers("breakpoint and access watchpoint", 0xf00005, watched + 1);
+    check_int3s("INT3s", PTRACE_CONT, 0, page);
+    check_int3s("INT3s and steps", PTRACE_SINGLESTEP, 0, page);
+    check_int3s("INT3s where gdb's is", PTRACE_CONT, 1, page);
     check_own();
     printf("self: done\n");
     tcdrain(STDOUT_FILENO); /* the machine may go off now */
