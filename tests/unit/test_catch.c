@@ -353,6 +353,9 @@ static void test_ring3(void **state)
     assert_int_equal(vcpu_cpl(v), 3);
     assert_true(finds(fault(VECTOR_PF, true, 0, 0)));
     assert_false(finds((struct hv_exit){.kind = HV_EXIT_CPUID}));
+    catch_remove_all();
+    add((struct catch){.kind = CATCH_PHASE, .first = PHASE_LONG});
+    assert_false(finds(fault(VECTOR_PF, true, 0, 0)));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

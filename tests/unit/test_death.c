@@ -182,11 +182,17 @@ static void test_last_halt(void **state)
     assert_false(halts(v));
     ipi_add_cpu(other, AP_WAITS);
     assert_true(halts(v));
-    /* The user has been told; but not of another place. */
-    debug.cpus[0].leaving = true;
-    debug.cpus[0].stopped_at = HALT;
+    /* The user has been told: not again until another stop, or when a CPU was moved. */
+    debug.heard = 1;
+    death_told(&idle);
+    death_goes_on();
     assert_false(halts(v));
-    debug.cpus[0].stopped_at = HALT + 1;
+    debug.heard = 2;
+    assert_true(halts(v));
+    death_told(&idle);
+    assert_false(halts(v));
+    v->regs.rip = HALT + 1;
+    death_goes_on();
     assert_true(halts(v));
 }
 

@@ -13,11 +13,12 @@
 
 static struct vcpu *v;
 static struct cpuid_result leaf7;
+static uint32_t highest_leaf;
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     assert_int_equal(subleaf, 0);
-    return leaf == 7 ? leaf7 : (struct cpuid_result){7, 0, 0, 0};
+    return leaf == 7 ? leaf7 : (struct cpuid_result){highest_leaf, 0, 0, 0};
 }
 
 static int setup(void **state)
@@ -25,6 +26,7 @@ static int setup(void **state)
     (void)state;
     v = model_backend_reset();
     leaf7 = (struct cpuid_result){0, 0, 0, 0};
+    highest_leaf = 7;
     return 0;
 }
 
@@ -331,6 +333,9 @@ static void test_newer_bits(void **state)
     assert_int_equal(dr_read(7), DR7_RTM | DR7_RESET);
     assert_true(dr_write(6, 0xffffffff));
     assert_int_equal(dr_read(6), 0xffffefff);
+    highest_leaf = 6; /* which leaf 7 then gives again, or whatever */
+    assert_true(dr_write(6, 0));
+    assert_int_equal(dr_read(6), DR6_RESET);
 }
 
 /* GEN-2: a bus lock is the guest's; where a #DB was (in a transaction) is nobody's by itself. */

@@ -66,7 +66,7 @@ static void test_dr9_wrmsr(void **state)
 {
     (void)state;
     code("\x0f\x30", 2);
-    v->regs.gpr[GPR_RCX] = 0x1d9;
+    v->regs.gpr[GPR_RCX] = 0xffffffff000001d9; /* ECX counts */
     STEP({RUN_STEP, write_btf, {.kind = HV_EXIT_DEBUG, .debug = {DR6_B(3)}}});
     assert_int_equal(model_records[0].live_dr[3], 0x1002);
     assert_int_equal(model_records[0].live_dr7, 0x400 | DR7_G(3));

@@ -191,13 +191,13 @@ static void test_pending_traps(void **state)
     begin(true, trial_fires);
     v->regs.rflags = RFLAGS_ONE | RFLAGS_TF;
     v->live_dr7 = DR7_RESET | DR7_G(1);
-    pending = DR6_B(1) | DR6_B(2) | 1 << 12 | VMX_PENDING_BS;
+    pending = DR6_B(1) | DR6_B(2) | 1 << 12 | VMX_PENDING_BLD | VMX_PENDING_BS;
     blocked = 0;
     guest = fires_with_pending;
     step();
     assert_int_equal(given[VMCS_GUEST_PENDING_DEBUG], VMX_PENDING_BS); /* HAXM-20 */
     assert_int_equal(out.kind, HV_EXIT_STEP);
-    assert_int_equal(out.debug.dr6, DR6_B(1)); /* 2 is not armed */
+    assert_int_equal(out.debug.dr6, DR6_B(1) | DR6_BLD); /* 2 is not armed */
     assert_int_equal(v->event.type, HV_EVENT_EXCEPTION);
     assert_int_equal(v->event.vector, VECTOR_DB);
     assert_true(v->debug_regs.dr6 & DR6_BS);
