@@ -62,16 +62,19 @@ struct hv_backend {
     /* Reads these register groups of v from the processor's structure. */
     void (*fetch)(struct vcpu *v, unsigned groups);
 
-    /* Ends what holds NMIs back in the host: takes the pending one. */
-    void (*take_nmi)(void);
+    /*
+     * Ends what holds NMIs back in the host: takes the pending one. Returns how many this CPU has
+     * taken since it was asked last, here or by wait(). Due behind every HV_EXIT_NMI.
+     */
+    unsigned (*take_nmi)(void);
 
     /*
-     * Halts this CPU until an NMI has come, and takes it: true. At once when one came since the
-     * last run() or take_nmi(). Where INIT and start-ups are exits (core/ipi.h) one of them ends
-     * it, too, and is noted (false: without an NMI), and for a CPU that needs a start-up nothing
+     * Halts this CPU until an NMI has come; at once when one came since the last run() or
+     * take_nmi(). Returns how many. Where INIT and start-ups are exits (core/ipi.h) one of them
+     * ends it, too, and is noted (0: without an NMI), and for a CPU that needs a start-up nothing
      * else.
      */
-    bool (*wait)(struct vcpu *v);
+    unsigned (*wait)(struct vcpu *v);
 
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);

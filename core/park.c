@@ -46,19 +46,17 @@ void park_kick(unsigned cpu)
     atomic_replace(&cpus[cpu].kicked, KICK_BEGUN, KICK_SENT);
 }
 
-bool park_was_kick(const struct vcpu *v)
+unsigned park_other_nmis(const struct vcpu *v, unsigned came)
 {
-    return atomic_swap(&cpus[v->number].kicked, KICK_NONE) != KICK_NONE;
-}
+    uint32_t *kicked = &cpus[v->number].kicked;
 
-void park_absorb_kick(const struct vcpu *v)
-{
-    if (atomic_get(&cpus[v->number].kicked) == KICK_NONE)
-        return;
-    while (atomic_get(&cpus[v->number].kicked) == KICK_BEGUN)
+    if (atomic_get(kicked) == KICK_NONE)
+        return came;
+    while (atomic_get(kicked) == KICK_BEGUN)
         cpu_pause();
-    hv_backend->take_nmi();
-    atomic_set(&cpus[v->number].kicked, KICK_NONE);
+    came += hv_backend->take_nmi();
+    atomic_set(kicked, KICK_NONE);
+    return came - 1;
 }
 
 void park_gather(const struct vcpu *v)
@@ -99,7 +97,9 @@ void park_release(const struct vcpu *v)
 
 static void wait(struct vcpu *v)
 {
-    if (hv_backend->wait(v) && !park_was_kick(v))
+    unsigned came = hv_backend->wait(v);
+
+    if (came && park_other_nmis(v, came))
         core_forward_nmi(v);
 }
 

@@ -54,13 +54,10 @@ void park_rest(struct vcpu *v);
 /* Makes another CPU leave the guest, or its wait, and look around. */
 void park_kick(unsigned cpu);
 
-/* This CPU has taken an NMI. True: it was a kick. */
-bool park_was_kick(const struct vcpu *v);
-
 /*
- * This CPU has taken an NMI that was not a kick. One that comes with it may be in one NMI with it
- * or a moment behind: it is awaited and taken.
+ * This CPU has taken NMIs, `came` of them, 1 or more. Returns how many are no kick of ours. A kick
+ * that is on its way, if only a moment behind, is awaited and taken too.
  */
-void park_absorb_kick(const struct vcpu *v);
+unsigned park_other_nmis(const struct vcpu *v, unsigned came);
 
 #endif

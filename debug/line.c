@@ -42,11 +42,8 @@ static bool interrupted(const struct vcpu *v)
 /* The line's NMI may be pending behind what was drained. */
 static void swallow_nmi(const struct vcpu *v)
 {
-    uint64_t before = traps_nmi_count();
-
-    hv_backend->take_nmi();
-    if (traps_nmi_count() != before)
-        park_absorb_kick(v);
+    if (hv_backend->take_nmi())
+        park_other_nmis(v, 1);
 }
 
 void line_close(const struct vcpu *v)
@@ -67,17 +64,16 @@ void line_take(const struct vcpu *v)
     line_close(v);
 }
 
-void line_sort_nmi(struct vcpu *v, bool exited)
+void line_sort_nmi(struct vcpu *v, unsigned taken)
 {
     bool lines = interrupted(v);
 
     if (lines)
         debug.line_heard = true;
-    if (exited)
-        hv_backend->take_nmi();
-    if (lines)
-        park_absorb_kick(v);
-    else if (!park_was_kick(v))
+    if (!taken)
+        taken = HV_MAX(hv_backend->take_nmi(), 1U);
+    /* How many the line has sent nobody knows. */
+    if (park_other_nmis(v, taken) && !lines)
         core_forward_nmi(v);
 }
 

@@ -20,10 +20,10 @@ void line_take(const struct vcpu *v);
 void line_close(const struct vcpu *v);
 
 /*
- * v has left the guest by an NMI (exited), or has taken one in the host: it is a kick, the line's,
- * or the guest's, which gets it.
+ * v has left the guest by an NMI (taken: 0), or has taken so many in the host: each is a kick, the
+ * line's, or the guest's, which gets it.
  */
-void line_sort_nmi(struct vcpu *v, bool exited);
+void line_sort_nmi(struct vcpu *v, unsigned taken);
 
 /* True when something came over the line that nobody has looked at. */
 bool line_heard(const struct vcpu *v);

@@ -155,7 +155,7 @@ static void settle(struct vcpu *v)
 static void take_exit(struct vcpu *v, const struct hv_exit *exit)
 {
     if (exit->kind == HV_EXIT_NMI)
-        line_sort_nmi(v, true);
+        line_sort_nmi(v, 0);
     else if (exit->kind != HV_EXIT_NONE && judge_exit(v, exit, &cpu_of(v)->event))
         settle(v);
 }
@@ -322,8 +322,9 @@ static void stand(struct vcpu *v, void (*until)(struct vcpu *v))
 static void rest(struct vcpu *v)
 {
     line_open(v);
-    if (hv_backend->wait(v))
-        line_sort_nmi(v, false);
+    unsigned nmis = hv_backend->wait(v);
+    if (nmis)
+        line_sort_nmi(v, nmis);
 }
 
 /* What the guest's CPUs do to each other. */
@@ -399,7 +400,7 @@ static void run_to_entry(struct vcpu *v, const struct debug_config *config, stru
     do {
         core_run(v, &exit);
         if (exit.kind == HV_EXIT_NMI)
-            line_sort_nmi(v, true);
+            line_sort_nmi(v, 0);
         take_ipis(v);
     } while (exit.kind == HV_EXIT_NMI || exit.kind == HV_EXIT_NONE ||
              !judge_exit(v, &exit, &event));

@@ -87,12 +87,15 @@ static void svm_fetch(struct vcpu *v, unsigned groups)
         v->regs.cr8 = read_cr8();
 }
 
-static void svm_take_nmi(void)
+static unsigned svm_take_nmi(void)
 {
+    uint64_t seen = traps_nmi_count();
+
     take_pending_nmi();
+    return (unsigned)(traps_nmi_count() - seen);
 }
 
-static bool svm_wait(struct vcpu *v)
+static unsigned svm_wait(struct vcpu *v)
 {
     const uint64_t *nmis = traps_nmi_counter();
     uint64_t seen = *nmis;
@@ -101,7 +104,7 @@ static bool svm_wait(struct vcpu *v)
     stgi();
     traps_wait_nmi(nmis, seen);
     clgi();
-    return true;
+    return (unsigned)(*nmis - seen);
 }
 
 static void svm_flush(struct vcpu *v)

@@ -77,41 +77,43 @@ static bool took_nmi(void)
 
 /*
  * An INIT that came while the CPU waited for its start-up meant nothing, but some processors keep
- * it for the next entry: that is here, and ends before its first instruction. True: an NMI was
- * taken.
+ * it for the next entry: that is here, and ends before its first instruction. Returns how many
+ * exits were NMIs.
  */
-static bool drop_init(const struct vcpu *v)
+static unsigned drop_init(const struct vcpu *v)
 {
     enum { TRIES = 4 };
     uint64_t controls = vmread(VMCS_CPU_CONTROLS);
-    bool nmi = false;
+    unsigned nmis = 0;
 
     vmwrite(VMCS_CPU_CONTROLS, controls | VMX_CPU_NMI_WINDOW);
     vmwrite(VMCS_GUEST_ACTIVITY, VMX_ACTIVE);
     for (unsigned i = 0; i < TRIES; i++) {
         if (enter(v, *traps_nmi_counter()) == VMX_ENTER_ABANDONED)
             continue;
-        nmi |= took_nmi();
+        nmis += took_nmi();
         if (vmread(VMCS_EXIT_REASON) == VMX_REASON_NMI_WINDOW)
             break;
     }
     vmwrite(VMCS_CPU_CONTROLS, controls);
-    return nmi;
+    return nmis;
 }
 
-bool vmx_rest(const struct vcpu *v, uint64_t nmis_seen)
+unsigned vmx_rest(const struct vcpu *v, uint64_t nmis_seen)
 {
     load(v);
     vmwrite(VMCS_GUEST_ACTIVITY, ipi_needs_startup(v->number) ? VMX_WAITS_FOR_SIPI : VMX_HALTED);
-    if (enter(v, nmis_seen) == VMX_ENTER_ABANDONED || took_nmi())
-        return true;
+    if (enter(v, nmis_seen) == VMX_ENTER_ABANDONED)
+        return 0;
+    if (took_nmi())
+        return 1;
 
     /* SDM vol. 3, "Other Causes of VM Exits": nothing else ends these states. */
     uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
     switch (reason) {
     case VMX_REASON_INIT:
         ipi_note_init(v);
-        return false;
+        return 0;
     case VMX_REASON_STARTUP:
         ipi_note_startup(v, (uint8_t)vmread(VMCS_EXIT_QUALIFICATION));
         return drop_init(v);

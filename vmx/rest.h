@@ -26,8 +26,9 @@ void vmx_rest_end(const struct vcpu *v);
 
 /*
  * Waits as hv_backend->wait() does; v's VMCS for it is the current one then. nmis_seen: as
- * vmx_enter()'s. False: no NMI was taken, an INIT or a start-up has come. Those are noted.
+ * vmx_enter()'s. INIT and start-ups that come are noted. Returns how many NMIs exits have taken;
+ * those that the host took itself are not among them.
  */
-bool vmx_rest(const struct vcpu *v, uint64_t nmis_seen);
+unsigned vmx_rest(const struct vcpu *v, uint64_t nmis_seen);
 
 #endif

@@ -219,9 +219,10 @@ void vmx_run(struct vcpu *v, enum hv_run_mode mode, struct hv_exit *exit)
     switch (vmx_enter(v->regs.gpr, cpu->launched, traps_nmi_counter(), cpu->nmis_seen)) {
     case VMX_ENTER_EXITED:
         finish_exit(v, mode, exit);
+        if (exit->kind == HV_EXIT_NMI)
+            cpu->nmis_seen--;
         break;
     case VMX_ENTER_ABANDONED:
-        cpu->nmis_seen = *traps_nmi_counter();
         exit->kind = HV_EXIT_NMI;
         break;
     default:

@@ -21,7 +21,7 @@ struct vmx_cpu {
         uint32_t interruptibility;
         uint64_t pending_debug;
     } last;
-    uint64_t nmis_seen; /* of those the host took */
+    uint64_t nmis_seen; /* of those the host took; one less for each that an exit took since */
     uint64_t live_dr6;
     bool launched;
     bool stale;    /* EPT translations are out of date */

@@ -128,27 +128,33 @@ static void vmx_fetch(struct vcpu *v, unsigned groups)
     vmx_state_fetch(&vmx.owned, groups, &v->regs);
 }
 
-/* The exit has taken the NMI; others wait until an IRET, and are taken with it. */
-static void vmx_take_nmi(void)
+static unsigned new_nmis(struct vmx_cpu *cpu)
 {
-    unblock_nmis();
-    vmx_cpus[cpu_current()].nmis_seen = *traps_nmi_counter();
+    uint64_t all = *traps_nmi_counter();
+    unsigned count = (unsigned)(all - cpu->nmis_seen);
+
+    cpu->nmis_seen = all;
+    return count;
 }
 
-static bool vmx_wait(struct vcpu *v)
+/* The exit has taken the NMI; others wait until an IRET, and are taken with it. */
+static unsigned vmx_take_nmi(void)
+{
+    unblock_nmis();
+    return new_nmis(&vmx_cpus[cpu_current()]);
+}
+
+static unsigned vmx_wait(struct vcpu *v)
 {
     struct vmx_cpu *cpu = &vmx_cpus[v->number];
-    bool nmi = true;
 
     if (ipi_by_exits()) {
-        nmi = vmx_rest(v, cpu->nmis_seen);
+        cpu->nmis_seen -= vmx_rest(v, cpu->nmis_seen);
         load_vmcs(v);
     } else {
         traps_wait_nmi(traps_nmi_counter(), cpu->nmis_seen);
     }
-    if (nmi)
-        cpu->nmis_seen = *traps_nmi_counter();
-    return nmi;
+    return new_nmis(cpu);
 }
 
 static void vmx_flush(struct vcpu *v)

@@ -11,6 +11,7 @@
 
 struct model_record model_records[MODEL_RECORDS];
 unsigned model_entries, model_flushes, model_nmis, model_remaps, model_flushed;
+unsigned model_nmis_pending;
 bool model_shadow_after;
 struct hv_regs model_processor;
 void (*model_script_end)(void);
@@ -99,12 +100,12 @@ static void model_reset(struct vcpu *v)
 }
 
 /* Nobody is there to wake it. */
-static bool model_wait(struct vcpu *v)
+static unsigned model_wait(struct vcpu *v)
 {
     if (model_script_end)
         model_script_end();
     fail("a CPU waits:", v->number);
-    return false;
+    return 0;
 }
 
 static void model_fetch(struct vcpu *v, unsigned groups)
@@ -118,9 +119,13 @@ static void model_flush(struct vcpu *v)
     model_flushed |= 1U << v->number;
 }
 
-static void model_take_nmi(void)
+static unsigned model_take_nmi(void)
 {
+    unsigned taken = model_nmis_pending;
+
     model_nmis++;
+    model_nmis_pending = 0;
+    return taken;
 }
 
 static void model_remap(void)
@@ -192,7 +197,7 @@ struct vcpu *model_backend_reset(void)
         debug_regs_set_user(i, &none);
     debug_regs_update(v);
     model_processor = v->regs;
-    model_entries = model_flushes = model_nmis = model_remaps = 0;
+    model_entries = model_flushes = model_nmis = model_remaps = model_nmis_pending = 0;
     model_shadow_after = false;
     model_script_end = NULL;
     model_script(NULL, 0);

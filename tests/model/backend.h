@@ -33,7 +33,8 @@ struct model_record {
 extern struct model_record model_records[MODEL_RECORDS];
 extern unsigned model_entries;                           /* how many there were */
 extern unsigned model_flushes, model_nmis, model_remaps; /* calls of these verbs */
-extern unsigned model_flushed; /* bit n: CPU n was, since the test has cleared it */
+extern unsigned model_flushed;      /* bit n: CPU n was, since the test has cleared it */
+extern unsigned model_nmis_pending; /* the next take_nmi() takes them */
 
 /* What a guest's interrupt shadow is after each entry. */
 extern bool model_shadow_after;

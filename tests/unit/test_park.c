@@ -5,178 +5,7 @@
  * the program is run again and again, the last choice that has an alternative changed, until there
  * is none. docs/smp.md explains the rules that this shows to hold.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <ucontext.h>
-
-#include <cmocka.h>
-
-#include "arch/x86/apic.h"
-#include "arch/x86/insn.h"
-#include "arch/x86/registers.h"
-#include "core/backend.h"
-#include "core/park.h"
-#include "hv/compiler.h"
-#include "lib/atomic.h"
-#include "tests/model/backend.h"
-
-enum { CPUS = 3, CHOICES = 400, STACK = 64 << 10 };
-enum where { READY, WAITING, SPINNING, DONE };
-
-/* The CPUs. */
-static struct {
-    ucontext_t context;
-    enum where where;
-    bool nmi;     /* pending: one at most, as in a processor */
-    bool asleep;  /* waits for a start-up in the guest: an NMI stays pending */
-    bool startup; /* has come */
-    bool touched; /* runs in the guest, or works on what a holder owns */
-    unsigned guest_nmis;
-    void (*program)(struct vcpu *v);
-} cpus[CPUS];
-static ucontext_t scheduler;
-static unsigned running, count;
-static uint8_t stacks[CPUS][STACK] HV_ALIGNED(16);
-
-/* The schedule: which of how many CPUs that could go on did. */
-static struct {
-    uint8_t chosen, of;
-} choices[CHOICES];
-static unsigned choice_count, choice_at;
-static uint64_t schedules, cut;
-static bool overflow;
-static unsigned preemptions, preempted; /* how often a CPU may be, was interrupted */
-static bool nmi_sent;                   /* one that is the guest's, and merged with none of ours */
-
-static void yield(enum where where)
-{
-    cpus[running].where = where;
-    swapcontext(&cpus[running].context, &scheduler);
-}
-
-void model_atomic_point(void)
-{
-    if (count)
-        yield(READY);
-}
-
-/* Who has no more to do runs its guest: a kick gets it out. */
-static bool can_go_on(unsigned cpu)
-{
-    if (cpus[cpu].where == WAITING && cpus[cpu].asleep)
-        return cpus[cpu].startup;
-    return cpus[cpu].where == READY ||
-           ((cpus[cpu].where == WAITING || cpus[cpu].where == DONE) && cpus[cpu].nmi);
-}
-
-/* Who waits for a word to change goes on when nobody else can, in turns. CPUS: nobody at all. */
-static unsigned pick_spinner(void)
-{
-    static unsigned last;
-
-    for (unsigned i = 1; i <= count; i++) {
-        unsigned cpu = (last + i) % count;
-        if (cpus[cpu].where == SPINNING) {
-            last = cpu;
-            return cpu;
-        }
-    }
-    return CPUS;
-}
-
-/*
- * One of those that can go on, as the schedule says; a new choice begins with who runs already. Who
- * could go on itself is interrupted by another at most `preemptions` times in a schedule.
- */
-static unsigned pick(void)
-{
-    unsigned ready[CPUS], n = 0;
-    bool free_choice = cpus[running].where != READY;
-
-    if (!free_choice)
-        ready[n++] = running;
-    for (unsigned i = 0; i < count; i++) {
-        if (can_go_on(i) && (free_choice || i != running))
-            ready[n++] = i;
-    }
-    if (!n)
-        return pick_spinner();
-    if (n == 1 || (!free_choice && preempted == preemptions))
-        return ready[0];
-    if (choice_at == CHOICES) {
-        overflow = true;
-        return ready[0];
-    }
-    if (choice_at == choice_count) {
-        choices[choice_count].chosen = 0;
-        choices[choice_count++].of = (uint8_t)n;
-    }
-    unsigned chosen = choices[choice_at++].chosen;
-    preempted += !free_choice && chosen;
-    return ready[chosen];
-}
-
-void model_pause(void)
-{
-    if (count)
-        yield(SPINNING);
-}
-
-/* The time-stamp counter: as many ticks as it was asked. */
-static uint64_t ticks;
-
-uint64_t model_read_register(const char *name)
-{
-    assert_string_equal(name, "tsc");
-    return ++ticks;
-}
-
-/* The machine below park.c. */
-bool model_rdmsr(uint32_t msr, uint64_t *value)
-{
-    assert_int_equal(msr, MSR_APIC_BASE);
-    *value = 0xfee00000 | APIC_BASE_X2APIC | APIC_BASE_ENABLE;
-    return true;
-}
-
-bool model_wrmsr(uint32_t msr, uint64_t value)
-{
-    assert_int_equal(msr, MSR_X2APIC_ICR);
-    assert_int_equal((uint32_t)value, 0x4400);
-    if (count)
-        yield(READY); /* between the word and the interrupt */
-    if (value >> 32 == 0 && cpus[0].nmi)
-        nmi_sent = false; /* the guest's, not yet taken, and ours are one */
-    cpus[value >> 32].nmi = true;
-    return true;
-}
-
-/* One that is asleep looks for an NMI before, and leaves it for later when a start-up comes. */
-static bool wait(struct vcpu *v)
-{
-    cpus[v->number].touched = false;
-    if (cpus[v->number].asleep && !cpus[v->number].nmi) {
-        yield(WAITING);
-        cpus[v->number].asleep = false;
-        return false;
-    }
-    while (!cpus[v->number].nmi)
-        yield(WAITING);
-    cpus[v->number].nmi = false;
-    return true;
-}
-
-static void take_nmi(void)
-{
-    cpus[running].nmi = false;
-}
-
-static struct hv_backend backend = {.wait = wait, .take_nmi = take_nmi};
+#include "tests/unit/park_machine.h"
 
 /* Nobody else touches anything while one holds. */
 static void check_alone(const struct vcpu *v)
@@ -191,13 +20,10 @@ static void check_alone(const struct vcpu *v)
 static void guest(struct vcpu *v)
 {
     cpus[v->number].touched = true;
-    for (unsigned i = 0; i < 2 && !cpus[v->number].nmi; i++)
+    for (unsigned i = 0; i < 2 && !cpus[v->number].nmis; i++)
         yield(READY);
-    if (cpus[v->number].nmi) {
-        cpus[v->number].nmi = false;
-        if (!park_was_kick(v))
-            cpus[v->number].guest_nmis++;
-    }
+    if (cpus[v->number].nmis)
+        cpus[v->number].guest_nmis += park_other_nmis(v, take_nmi());
     cpus[v->number].touched = false;
 }
 
@@ -291,8 +117,20 @@ static void program_nmi(struct vcpu *v)
 {
     (void)v;
     yield(READY);
-    nmi_sent = !cpus[0].nmi; /* else they are one, as in a processor */
-    cpus[0].nmi = true;
+    raise_nmi(0, true);
+}
+
+/* A guest CPU that has something for CPU 0 to look at. */
+static void program_kick(struct vcpu *v)
+{
+    park_kick(0);
+    guest(v);
+}
+
+static void program_nmi_and_kick(struct vcpu *v)
+{
+    program_nmi(v);
+    program_kick(v);
 }
 
 /* Which some device can do while all stand. */
@@ -333,11 +171,11 @@ static bool all_done(void)
 static void prepare(unsigned i, void (*program)(struct vcpu *))
 {
     cpus[i].where = READY;
-    cpus[i].nmi = cpus[i].touched = cpus[i].asleep = cpus[i].startup = false;
-    cpus[i].guest_nmis = 0;
+    cpus[i].is_guests = cpus[i].touched = cpus[i].asleep = cpus[i].startup = false;
+    cpus[i].nmis = cpus[i].guest_nmis = 0;
     cpus[i].program = program;
     vcpu_get(i)->nmi_pending = false;
-    park_was_kick(vcpu_get(i));
+    park_other_nmis(vcpu_get(i), 1);
     getcontext(&cpus[i].context);
     cpus[i].context.uc_stack.ss_sp = stacks[i];
     cpus[i].context.uc_stack.ss_size = STACK;
@@ -384,8 +222,9 @@ static void check_nmis(unsigned n)
 
     for (unsigned i = 0; i < n; i++) {
         guests += cpus[i].guest_nmis + vcpu_get(i)->nmi_pending;
-        if (cpus[i].nmi)
-            guests += !park_was_kick(vcpu_get(i));
+        running = i;
+        if (cpus[i].nmis)
+            guests += park_other_nmis(vcpu_get(i), take_nmi());
     }
     if (nmi_sent)
         assert_int_equal(guests, 1);
@@ -481,6 +320,18 @@ static void test_guests_nmi(void **state)
     (void)state;
     EXPLORE(2, program_guest, program_hold, program_nmi);
     EXPLORE(1, program_hold, program_hold, program_nmi);
+    EXPLORE(3, program_guest, program_kick, program_nmi_and_kick);
+}
+
+/* Where the host takes each NMI as it comes not even one that comes with a kick is lost. */
+static void test_guests_nmi_counted(void **state)
+{
+    (void)state;
+    host_counts = true;
+    EXPLORE(2, program_guest, program_hold, program_nmi);
+    EXPLORE(1, program_hold, program_hold, program_nmi);
+    EXPLORE(3, program_guest, program_kick, program_nmi_and_kick);
+    host_counts = false;
 }
 
 int main(void)
@@ -488,7 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two),        cmocka_unit_test(test_skew),
         cmocka_unit_test(test_three),      cmocka_unit_test(test_waiting_for_startup),
-        cmocka_unit_test(test_guests_nmi),
+        cmocka_unit_test(test_guests_nmi), cmocka_unit_test(test_guests_nmi_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
