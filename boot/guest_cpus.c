@@ -75,15 +75,16 @@ static const char *choose_way(enum boot_ap way, unsigned count, unsigned all, gp
 }
 
 /*
- * A firmware that runs on, and has no way to let us have its CPUs: they stay its own until its boot
- * services end. The tables no longer name them, and a guest that finds them all the same cannot
- * start them.
+ * A firmware that runs on, and has no way to let us have its CPUs, or has too many: they stay its
+ * own until its boot services end. The tables no longer name them, and a guest that finds them all
+ * the same cannot start them.
  */
 static void leave(const struct boot_info *info, const uint32_t *apic_ids, unsigned all)
 {
     choose_way(BOOT_AP_ICR, 1, all, info->running.boot_services);
     platform_hide_cpus(apic_ids, 1);
-    log_print("cpu: %u more, left to the firmware: this version takes one over", all - 1);
+    log_print("cpu: %u more, left to the firmware: %s", all - 1,
+              all > HV_MAX_CPUS ? "there are more than can be run" : "it does not hand them over");
 }
 
 /* All of a firmware's that wait for it; from the first on nothing can be refused any more. */
@@ -130,4 +131,7 @@ void guest_cpus_take(const struct boot_info *info, const struct memory_map *map,
         platform_hide_cpus(ids, count);
     log_print("cpu: %u of %u %s; INIT and start-ups are seen by %s", count, all,
               firmware ? "taken over" : "started", seen);
+    if (all > HV_MAX_CPUS)
+        log_print("cpu: %u at most can be run; the guest is not told of the others",
+                  (unsigned)HV_MAX_CPUS);
 }

@@ -111,6 +111,8 @@ static void prepare(hpa_t page, unsigned number)
 /* SDM vol. 3, "Typical AP Initialization Sequence". */
 static bool start(uint32_t apic_id, unsigned number, hpa_t page)
 {
+    if (!apic_can_address(apic_id))
+        return false;
     prepare(page, number);
     apic_send_init(apic_id);
     delay(INIT_DELAY);

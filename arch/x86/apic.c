@@ -75,6 +75,13 @@ bool apic_is_x2apic(void)
     return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 }
 
+bool apic_can_address(uint32_t apic_id)
+{
+    enum { BROADCAST = 0xff };
+
+    return apic_is_x2apic() ? apic_id != UINT32_MAX : apic_id < BROADCAST;
+}
+
 struct apic_address apic_own_address(void)
 {
     hpa_t apic = page();

@@ -63,6 +63,12 @@ bool apic_reaches(uint64_t command, bool x2apic, const struct apic_address *from
 bool apic_is_x2apic(void);
 struct apic_address apic_own_address(void);
 
+/*
+ * False: a command cannot name this id alone, for the APIC's page has 8 bits for it and all ones
+ * are everybody (SDM vol. 3, "Interrupt Command Register (ICR)").
+ */
+bool apic_can_address(uint32_t apic_id);
+
 /* A register of the page, whichever way the APIC has it; 0: the APIC is off, or has none such. */
 uint32_t apic_read(uint32_t offset);
 

@@ -347,6 +347,15 @@ def test_efi_refuse_twice(start):
     assert "cannot start" in console
 
 
+def test_efi_more_cpus_than_can_be_run(stick):
+    """The firmware keeps them all, the log says so, and it boots on."""
+    vm = stick("stop=none", wait="guest: running", extra=("-smp", "20"))
+    vm.wait_console(SHELL, 120)
+    assert "cpu: 19 more, left to the firmware: there are more than can be run" in vm.console()
+    gdb = vm.gdb()
+    assert "CPU 0" in gdb.run("info threads") and "CPU 1" not in gdb.run("info threads")
+
+
 def test_efi_cpus(stick):
     """USER-5, BP-14: the firmware's other CPUs are the guest's from where they were, and stand with it
     at its first instruction. They go back into the firmware's loop, halted, and stop with all."""

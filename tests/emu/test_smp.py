@@ -156,6 +156,18 @@ def test_breakpoint_on_every_cpu(guest):
     assert _all_run(gdb, vm)
 
 
+@pytest.mark.needs("qemu")
+def test_more_cpus_than_can_be_run(boot):
+    """The first 16 are the guest's, and the log says so; what it sends to all reaches no other."""
+    vm = boot("smp", "stop=none", cpus=20)
+    vm.wait_said("smp: started 0000000f", 90)
+    assert "cpu: 16 of 20 started" in vm.console()
+    assert "cpu: 16 at most can be run" in vm.console()
+    gdb = vm.gdb()
+    assert sorted(_threads(gdb)) == list(range(1, 17))
+    assert gdb.read_int(vm.guest["started"], 4) == 15
+
+
 def test_step_one_cpu(guest):
     """`scheduler-locking`: a step moves one CPU alone, or lets the others run with it."""
     vm = guest("stop=none")

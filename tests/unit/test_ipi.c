@@ -157,7 +157,14 @@ static void test_x2apic(void **state)
     assert_true(apic_reaches(0x00120008ULL << 32 | 0x800, true, &from, &to));
     assert_false(apic_reaches(0x00120004ULL << 32 | 0x800, true, &from, &to));
     assert_false(apic_reaches(0x00130008ULL << 32 | 0x800, true, &from, &to));
+    /* In the page an id has 8 bits, and 255 is everybody. */
+    assert_true(apic_can_address(0xfe));
+    assert_false(apic_can_address(0xff));
+    assert_false(apic_can_address(0x100));
     base_msr |= APIC_BASE_X2APIC;
+    assert_true(apic_can_address(0xff));
+    assert_true(apic_can_address(0x123));
+    assert_false(apic_can_address(UINT32_MAX));
     apic_send_nmi(0x123);
     assert_int_equal(x2_icr, 0x123ULL << 32 | 0x4400);
     assert_int_equal(icr_count, 0);
