@@ -4,24 +4,16 @@
 #include "arch/x86/physmem.h"
 #include "arch/x86/registers.h"
 #include "core/backend.h"
+#include "core/break_list.h"
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
 #include "core/stage2.h"
+#include "core/watch_pages.h"
 #include "hv/compiler.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
 
 enum { PAGE = 4096, INT3 = 0xcc };
-
-struct breakpoint {
-    gpa_t gpa;
-    gva_t gva;
-    uint8_t original; /* while there is an INT3 in memory */
-};
-
-/* Ordered by gpa, then gva. Changed only while all CPUs stand. */
-static struct breakpoint list[EXEC_BREAKPOINTS_MAX];
-static unsigned count;
 
 enum view_kind {
     VIEW_NONE,
@@ -48,107 +40,69 @@ static gpa_t page_of(gpa_t gpa)
     return HV_ALIGN_DOWN(gpa, (gpa_t)PAGE);
 }
 
-/* The first breakpoint that is not before (gpa, gva). */
-static unsigned lower_bound(gpa_t gpa, gva_t gva)
-{
-    unsigned low = 0, high = count;
-
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        const struct breakpoint *b = &list[middle];
-        if (b->gpa < gpa || (b->gpa == gpa && b->gva < gva))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The breakpoints of a page are [*first, *end). False: it has none. */
-static bool find_page(gpa_t page, unsigned *first, unsigned *end)
-{
-    *first = *end = lower_bound(page, 0);
-    while (*end < count && list[*end].gpa - page < PAGE)
-        (*end)++;
-    return *end > *first;
-}
-
-static bool is_guarded(gpa_t page)
+bool exec_views_guards(gpa_t page)
 {
     unsigned first, end;
-    return find_page(page, &first, &end);
+    return break_list_page(page, &first, &end);
 }
 
-static void flush_all(void)
+enum hv_status exec_views_map(gpa_t page)
 {
+    unsigned access = watch_pages_access(page);
+
+    if (exec_views_guards(page))
+        access &= ~(unsigned)STAGE2_EXECUTE;
+    enum hv_status status = stage2_map(page, page, access);
     for (unsigned i = 0; i < vcpu_count(); i++)
         hv_backend->flush(vcpu_get(i));
-}
-
-/* Takes the page's execute permission. */
-static enum hv_status guard(gpa_t page)
-{
-    hpa_t hpa;
-    unsigned access;
-
-    if (!stage2_lookup(page, &hpa, &access) || hpa != page || access != STAGE2_ALL ||
-        stage2_map(page, page, STAGE2_READ | STAGE2_WRITE) != HV_OK)
-        return HV_ENOSPC;
-    flush_all();
-    return HV_OK;
+    return status;
 }
 
 enum hv_status exec_views_insert(gpa_t gpa, gva_t gva)
 {
-    unsigned at = lower_bound(gpa, gva);
+    unsigned at = break_list_lower_bound(gpa, gva);
+    gpa_t page = page_of(gpa);
+    bool guarded = exec_views_guards(page);
 
-    if (at < count && list[at].gpa == gpa && list[at].gva == gva)
+    if (at < break_list_count() && break_list_get(at)->gpa == gpa && break_list_get(at)->gva == gva)
         return HV_OK;
-    if (count == EXEC_BREAKPOINTS_MAX ||
-        (!is_guarded(page_of(gpa)) && guard(page_of(gpa)) != HV_OK))
+    if (break_list_count() == EXEC_BREAKPOINTS_MAX ||
+        (!guarded && watch_pages_access(page) == STAGE2_ALL && !stage2_is_plain(page)))
         return HV_ENOSPC;
-    memmove(&list[at + 1], &list[at], (count - at) * sizeof(list[0]));
-    list[at] = (struct breakpoint){.gpa = gpa, .gva = gva};
-    count++;
-    return HV_OK;
+    break_list_put(at, gpa, gva);
+    if (guarded || exec_views_map(page) == HV_OK)
+        return HV_OK;
+    break_list_take(at);
+    return HV_ENOSPC;
 }
 
 void exec_views_remove(gva_t gva)
 {
-    for (unsigned i = count; i-- > 0;) {
-        gpa_t page = page_of(list[i].gpa);
-        if (list[i].gva != gva)
+    for (unsigned i = break_list_count(); i-- > 0;) {
+        gpa_t page = page_of(break_list_get(i)->gpa);
+        if (break_list_get(i)->gva != gva)
             continue;
-        count--;
-        memmove(&list[i], &list[i + 1], (count - i) * sizeof(list[0]));
-        if (!is_guarded(page)) {
-            stage2_map(page, page, STAGE2_ALL);
-            flush_all();
-        }
+        break_list_take(i);
+        if (!exec_views_guards(page))
+            exec_views_map(page);
     }
 }
 
 unsigned exec_views_count(void)
 {
-    return count;
+    return break_list_count();
 }
 
 gpa_t exec_views_get(unsigned index, gva_t *gva)
 {
-    *gva = list[index].gva;
-    return list[index].gpa;
-}
-
-static bool is_at(gpa_t gpa)
-{
-    unsigned at = lower_bound(gpa, 0);
-    return at < count && list[at].gpa == gpa;
+    *gva = break_list_get(index)->gva;
+    return break_list_get(index)->gpa;
 }
 
 bool exec_views_at(struct vcpu *v, gva_t address)
 {
     struct x86_translation t;
-    return count && guest_translate(v, address, &t) && is_at(t.gpa);
+    return break_list_count() && guest_translate(v, address, &t) && break_list_has(t.gpa);
 }
 
 /* Does another CPU have INT3s in the page, or step at one of its breakpoints? Under the lock. */
@@ -179,17 +133,20 @@ static uint8_t *byte_at(gpa_t gpa)
  * INT3, which lift() no longer finds there. */
 static void plant(unsigned first, unsigned end)
 {
-    for (unsigned i = first; i < end; i++)
-        list[i].original = __atomic_exchange_n(byte_at(list[i].gpa), INT3, __ATOMIC_SEQ_CST);
+    for (unsigned i = first; i < end; i++) {
+        struct breakpoint *b = break_list_get(i);
+        b->original = __atomic_exchange_n(byte_at(b->gpa), INT3, __ATOMIC_SEQ_CST);
+    }
 }
 
 /* Not over what the guest has put there since: that is the true byte now. */
 static void lift(unsigned first, unsigned end)
 {
     for (unsigned i = first; i < end; i++) {
+        const struct breakpoint *b = break_list_get(i);
         uint8_t int3 = INT3;
-        __atomic_compare_exchange_n(byte_at(list[i].gpa), &int3, list[i].original, false,
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        __atomic_compare_exchange_n(byte_at(b->gpa), &int3, b->original, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
     }
 }
 
@@ -230,8 +187,8 @@ static bool enter_registers(struct vcpu *v, struct cpu_view *view, gpa_t page, u
     if (end - first > DEBUG_SLOTS || vcpu_code_bits(v) == 16)
         return false;
     for (unsigned i = first; i < end; i++) {
-        add_address(addresses, &n, here | (list[i].gpa & (PAGE - 1)));
-        add_address(addresses, &n, list[i].gva);
+        add_address(addresses, &n, here | (break_list_get(i)->gpa & (PAGE - 1)));
+        add_address(addresses, &n, break_list_get(i)->gva);
     }
     view->traps = v->traps;
     v->traps |= TRAP_DEBUG | TRAP_DR_READS;
@@ -251,17 +208,23 @@ static void fill_copy(unsigned cpu, gpa_t page, unsigned first, unsigned end)
 
     copy_page(copy, byte_at(page));
     for (unsigned i = first; i < end; i++)
-        copy[list[i].gpa - page] = INT3;
+        copy[break_list_get(i)->gpa - page] = INT3;
+}
+
+/* False: its reads are watched, and what can be executed can be read: it is stepped there. */
+static bool can_run_free(gpa_t page)
+{
+    return stage2_execute_only() || watch_pages_access(page) & STAGE2_READ;
 }
 
 /* Not while others step at its breakpoints: then the guest comes back here by itself. */
 static void enter(struct vcpu *v, gpa_t page)
 {
     struct cpu_view *view = &views[v->number];
-    unsigned first, end, access = STAGE2_ALL;
+    unsigned first, end, access = watch_pages_fetch_access(page);
     hpa_t hpa = page;
 
-    find_page(page, &first, &end);
+    break_list_page(page, &first, &end);
     if (stage2_execute_only()) {
         fill_copy(v->number, page, first, end);
         view->kind = VIEW_COPY;
@@ -293,7 +256,7 @@ void exec_views_leave(struct vcpu *v)
         break;
     case VIEW_PLANTED:
         spin_lock(&lock);
-        if (find_page(view->page, &first, &end) && !others_plant(v->number, view->page))
+        if (break_list_page(view->page, &first, &end) && !others_plant(v->number, view->page))
             lift(first, end);
         view->kind = VIEW_NONE;
         spin_unlock(&lock);
@@ -316,7 +279,7 @@ void exec_views_prepare(struct vcpu *v)
 /* A page that an instruction needs besides that of RIP. */
 static bool open_true(struct vcpu *v, gpa_t page)
 {
-    if (stage2_open(v->number, page, page, STAGE2_ALL) != HV_OK)
+    if (stage2_open(v->number, page, page, watch_pages_fetch_access(page)) != HV_OK)
         return false;
     views[v->number].opened = true;
     hv_backend->flush(v);
@@ -327,15 +290,16 @@ void exec_views_begin_step(struct vcpu *v)
 {
     struct x86_translation t;
 
-    if (!count)
+    if (!break_list_count())
         return;
     exec_views_leave(v);
     if (v->event.type != HV_EVENT_NONE || !guest_translate(v, vcpu_linear_rip(v), &t) ||
-        !is_guarded(page_of(t.gpa)))
+        !exec_views_guards(page_of(t.gpa)))
         return;
+    gpa_t page = page_of(t.gpa);
     views[v->number].kind = VIEW_TRUE;
-    views[v->number].page = page_of(t.gpa);
-    if (stage2_enter_view(v->number, page_of(t.gpa), page_of(t.gpa), STAGE2_ALL))
+    views[v->number].page = page;
+    if (stage2_enter_view(v->number, page, page, watch_pages_fetch_access(page)))
         hv_backend->flush(v);
 }
 
@@ -343,16 +307,16 @@ static enum exec_fault fetch_fault(struct vcpu *v, gpa_t page)
 {
     struct cpu_view *view = &views[v->number];
     struct x86_translation t;
-    bool guarded = is_guarded(page);
+    bool guarded = exec_views_guards(page);
 
     if (!guarded && view->kind == VIEW_NONE)
         return EXEC_NOT_OURS;
     bool here = guest_translate(v, vcpu_linear_rip(v), &t);
-    if (here && v->event.type == HV_EVENT_NONE && is_at(t.gpa))
+    if (here && v->event.type == HV_EVENT_NONE && break_list_has(t.gpa))
         return EXEC_BREAKPOINT;
     exec_views_leave(v);
-    if (here && page_of(t.gpa) != page)
-        return EXEC_STEP; /* an instruction on two pages */
+    if (here && (page_of(t.gpa) != page || (guarded && !can_run_free(page))))
+        return EXEC_STEP; /* or an instruction on two pages */
     if (guarded)
         enter(v, page);
     return EXEC_RETRY;
@@ -363,7 +327,7 @@ enum exec_fault exec_views_fault(struct vcpu *v, const struct hv_exit *exit)
     struct cpu_view *view = &views[v->number];
     gpa_t page = page_of(exit->stage2.address);
 
-    if (!count)
+    if (!break_list_count())
         return EXEC_NOT_OURS;
     if (exit->stage2.execute)
         return fetch_fault(v, page);
@@ -381,8 +345,9 @@ void exec_views_resume(struct vcpu *v)
 {
     struct x86_translation t;
 
-    if (count && views[v->number].kind == VIEW_NONE && v->event.type == HV_EVENT_NONE &&
-        guest_translate(v, vcpu_linear_rip(v), &t) && is_guarded(page_of(t.gpa)) && !is_at(t.gpa))
+    if (break_list_count() && views[v->number].kind == VIEW_NONE &&
+        v->event.type == HV_EVENT_NONE && guest_translate(v, vcpu_linear_rip(v), &t) &&
+        exec_views_guards(page_of(t.gpa)) && !break_list_has(t.gpa) && can_run_free(page_of(t.gpa)))
         enter(v, page_of(t.gpa));
 }
 
@@ -391,12 +356,13 @@ bool exec_views_open(struct vcpu *v, const struct hv_exit *exit)
     gpa_t page = page_of(exit->stage2.address), here = views[v->number].page;
     bool in_view = views[v->number].kind == VIEW_TRUE;
 
-    if (!count || (!exit->stage2.execute && !(in_view && stage2_view_is_stale(v->number))))
+    if (!break_list_count() ||
+        (!exit->stage2.execute && !(in_view && stage2_view_is_stale(v->number))))
         return false;
     if (!in_view)
-        return is_guarded(page) && open_true(v, page);
+        return exec_views_guards(page) && open_true(v, page);
     exec_views_leave(v);
-    return open_true(v, here) && (!is_guarded(page) || open_true(v, page));
+    return open_true(v, here) && (!exec_views_guards(page) || open_true(v, page));
 }
 
 void exec_views_finish_step(struct vcpu *v)
@@ -435,7 +401,7 @@ bool exec_views_claim(struct vcpu *v, gva_t address)
     struct cpu_view *view = &views[v->number];
     struct x86_translation t;
 
-    if (!count || !guest_translate(v, address, &t) || !is_at(t.gpa))
+    if (!break_list_count() || !guest_translate(v, address, &t) || !break_list_has(t.gpa))
         return true;
     exec_views_leave(v);
     spin_lock(&lock);

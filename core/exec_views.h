@@ -34,6 +34,11 @@ gpa_t exec_views_get(unsigned index, gva_t *gva);
 /* True when there is a breakpoint at the byte that this linear address of v is. */
 bool exec_views_at(struct vcpu *v, gva_t address);
 
+/* True when the page has breakpoints. */
+bool exec_views_guards(gpa_t page);
+/* Maps it for all CPUs with the rights that breakpoints and watchpoints leave; as stage2_map(). */
+enum hv_status exec_views_map(gpa_t page);
+
 /* What a stage-2 fault is to us. */
 enum exec_fault {
     EXEC_NOT_OURS,

@@ -260,6 +260,14 @@ bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access)
     return false;
 }
 
+bool stage2_is_plain(gpa_t page)
+{
+    hpa_t hpa;
+    unsigned access;
+
+    return stage2_lookup(page, &hpa, &access) && hpa == page && access == STAGE2_ALL;
+}
+
 /* The next page for filling; after the last one everything that was filled is forgotten. */
 static hpa_t fill_table(void)
 {

@@ -90,6 +90,9 @@ enum hv_status stage2_map_large(gpa_t gpa, hpa_t hpa, unsigned access);
 /* What gpa translates to; *access as mapped. False when it is not present. */
 bool stage2_lookup(gpa_t gpa, hpa_t *hpa, unsigned *access);
 
+/* True when the 4 KiB page maps to itself, with all access. */
+bool stage2_is_plain(gpa_t page);
+
 /*
  * Address space that did not fit in the pool is mapped when it is touched. True when gpa was such
  * and is mapped now (the caller flushes): the access is to be tried again. reuse: when the tables

@@ -74,8 +74,10 @@ static void step(struct vcpu *v, bool interruptible, struct hv_exit *exit)
     do {
         if (v->event.type != HV_EVENT_NONE)
             deliver_once(v, exit);
-        else if (!interruptible || !take_interrupt(v, exit))
+        else if (!interruptible || !take_interrupt(v, exit)) {
+            watch_pages_note_reads(v);
             hv_backend->step(v, exit);
+        }
     } while (!is_over(v, exit));
     v->passing = passing;
     mediate_end(v, exit->kind == HV_EXIT_STEP);

@@ -1,9 +1,13 @@
 #include "core/watch_pages.h"
 
 #include "core/backend.h"
+#include "core/exec_views.h"
+#include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/operand_reads.h"
 #include "core/stage2.h"
 #include "hv/compiler.h"
+#include "lib/string.h"
 
 enum { PAGE = 4096, WIDEST = 64 /* bytes of a vector register */ };
 
@@ -16,7 +20,9 @@ static struct part {
 
 static struct {
     bool opened;
-    uint32_t hits; /* of the step that is under way */
+    bool noted;
+    uint32_t hits;  /* of the step that is under way */
+    uint32_t reads; /* and those that only its operands tell of */
 } cpus[HV_MAX_CPUS];
 
 static gpa_t page_of(gpa_t gpa)
@@ -24,8 +30,7 @@ static gpa_t page_of(gpa_t gpa)
     return HV_ALIGN_DOWN(gpa, (gpa_t)PAGE);
 }
 
-/* What the guest can do with the page by itself. */
-static unsigned access_of(gpa_t page)
+unsigned watch_pages_access(gpa_t page)
 {
     unsigned access = STAGE2_ALL;
 
@@ -37,9 +42,15 @@ static unsigned access_of(gpa_t page)
     return access;
 }
 
+unsigned watch_pages_fetch_access(gpa_t page)
+{
+    return watch_pages_access(page) | STAGE2_EXECUTE |
+           (stage2_execute_only() ? STAGE2_NONE : STAGE2_READ);
+}
+
 static bool is_watched(gpa_t page)
 {
-    return access_of(page) != STAGE2_ALL;
+    return watch_pages_access(page) != STAGE2_ALL;
 }
 
 bool watch_pages_has(gpa_t gpa)
@@ -47,30 +58,19 @@ bool watch_pages_has(gpa_t gpa)
     return is_watched(page_of(gpa));
 }
 
-static enum hv_status map(gpa_t page)
-{
-    enum hv_status status = stage2_map(page, page, access_of(page));
-
-    for (unsigned i = 0; i < vcpu_count(); i++)
-        hv_backend->flush(vcpu_get(i));
-    return status;
-}
-
 enum hv_status watch_pages_insert(unsigned id, gpa_t gpa, uint64_t size, unsigned accesses)
 {
     gpa_t page = page_of(gpa);
-    hpa_t hpa;
-    unsigned access, i = 0;
+    unsigned i = 0;
 
     while (i < WATCH_PAGES && parts[i].used)
         i++;
     if (i == WATCH_PAGES)
         return HV_ENOSPC;
-    if (!is_watched(page) &&
-        (!stage2_lookup(page, &hpa, &access) || hpa != page || access != STAGE2_ALL))
+    if (!is_watched(page) && !exec_views_guards(page) && !stage2_is_plain(page))
         return HV_ENOSPC;
     parts[i] = (struct part){true, id, accesses, gpa, size};
-    if (map(page) == HV_OK)
+    if (exec_views_map(page) == HV_OK)
         return HV_OK;
     parts[i].used = false;
     return HV_ENOSPC;
@@ -82,7 +82,7 @@ void watch_pages_remove(unsigned id)
         if (!parts[i].used || parts[i].id != id)
             continue;
         parts[i].used = false;
-        map(page_of(parts[i].gpa));
+        exec_views_map(page_of(parts[i].gpa));
     }
 }
 
@@ -143,6 +143,33 @@ static uint32_t hits_of(struct vcpu *v, gpa_t address, unsigned access)
     return hits;
 }
 
+static bool are_reads_watched(void)
+{
+    for (unsigned i = 0; i < WATCH_PAGES; i++) {
+        if (parts[i].used && parts[i].accesses & WATCH_ON_READ)
+            return true;
+    }
+    return false;
+}
+
+void watch_pages_note_reads(struct vcpu *v)
+{
+    uint32_t *hits = &cpus[v->number].reads;
+    gva_t reads[OPERAND_READS], rip = vcpu_linear_rip(v);
+    struct x86_translation t;
+    struct x86_insn insn;
+
+    if (!are_reads_watched() || stage2_execute_only() || cpus[v->number].noted ||
+        !guest_translate(v, rip, &t) || watch_pages_access(page_of(t.gpa)) & STAGE2_READ ||
+        insn_at_rip(v, &insn) != HV_OK)
+        return;
+    cpus[v->number].noted = true;
+    for (unsigned n = operand_reads(v, &insn, reads); n-- > 0;) {
+        if (guest_translate(v, reads[n], &t))
+            *hits |= hits_of(v, t.gpa, WATCH_ON_READ);
+    }
+}
+
 bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit)
 {
     gpa_t address = exit->stage2.address, page = page_of(address);
@@ -150,10 +177,14 @@ bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit)
 
     if (!is_watched(page))
         return false;
-    if (!exit->stage2.execute)
-        cpus[v->number].hits |= hits_of(v, address, write ? WATCH_ON_WRITE : WATCH_ON_READ);
-    /* A read first: what the same instruction writes then shall fault, too. */
+    /* A fetch or a read first: what the same instruction reads or writes then shall fault, too. */
     unsigned access = STAGE2_READ | STAGE2_EXECUTE | (write ? STAGE2_WRITE : 0);
+    if (exit->stage2.execute)
+        access = watch_pages_fetch_access(page);
+    else
+        cpus[v->number].hits |= hits_of(v, address, write ? WATCH_ON_WRITE : WATCH_ON_READ);
+    if (write) /* what it names, it did not read */
+        cpus[v->number].reads &= ~hits_of(v, address, WATCH_ON_READ);
     if (stage2_open(v->number, page, page, access) != HV_OK)
         return false;
     cpus[v->number].opened = true;
@@ -163,12 +194,11 @@ bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit)
 
 void watch_pages_finish_step(struct vcpu *v, bool done)
 {
-    if (!cpus[v->number].opened)
-        return;
-    cpus[v->number].opened = false;
-    stage2_close(v->number);
-    hv_backend->flush(v);
     if (done)
-        v->watch_hits |= cpus[v->number].hits;
-    cpus[v->number].hits = 0;
+        v->watch_hits |= cpus[v->number].hits | cpus[v->number].reads;
+    if (cpus[v->number].opened) {
+        stage2_close(v->number);
+        hv_backend->flush(v);
+    }
+    memset(&cpus[v->number], 0, sizeof(cpus[0]));
 }

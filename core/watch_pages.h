@@ -13,11 +13,16 @@ enum { WATCH_RANGES = 16, WATCH_PAGES = 64 };
 
 enum watch_access { WATCH_ON_WRITE = 1, WATCH_ON_READ = 2 };
 
+/* What watchpoints leave of a page's rights (enum stage2_access) for all CPUs. */
+unsigned watch_pages_access(gpa_t page);
+/* And to a CPU for an instruction that it fetches there: the least with which it can. */
+unsigned watch_pages_fetch_access(gpa_t page);
+
 /*
  * Watches size bytes from gpa on, which lie in one page, as a part of range number id, for these
  * accesses. An instruction that reads and writes at once counts as a write. All CPUs stand.
- * HV_ENOSPC: too many parts, the page has breakpoints or is no plain memory of stage 2, or there is
- * no table left to map it by itself.
+ * HV_ENOSPC: too many parts, the page is no plain memory of stage 2, or there is no table left to
+ * map it by itself.
  */
 enum hv_status watch_pages_insert(unsigned id, gpa_t gpa, uint64_t size, unsigned accesses);
 /* All parts of it. */
@@ -25,6 +30,12 @@ void watch_pages_remove(unsigned id);
 
 /* True when what lies at gpa may be watched. */
 bool watch_pages_has(gpa_t gpa);
+
+/*
+ * v is about to carry out the instruction at RIP. Where what is fetched from cannot be kept from
+ * being read, its reads of its own page are not faults: its operands tell them.
+ */
+void watch_pages_note_reads(struct vcpu *v);
 
 /* A stage-2 fault. True: it was of a watched page, which is open now, for a step. */
 bool watch_pages_open(struct vcpu *v, const struct hv_exit *exit);

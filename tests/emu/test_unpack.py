@@ -116,3 +116,32 @@ def test_step_through(unpack):
     gdb.run("delete")
     gdb.cont()
     assert "wrong" not in vm.wait_said("unpack: ok", 60)
+
+
+def _watch_without_registers(vm, gdb, *watchpoints):
+    """Sets them where all debug registers are taken by others: by stage 2."""
+    for number in range(4):
+        gdb.run(f"watch *(long *){vm.guest['quiet'] + 8 * number:#x}")
+    for kind, what in watchpoints:
+        gdb.run(f"{kind} {what}")
+
+
+def test_read_watch_among_breakpoints(unpack):
+    """Code with breakpoints reads what is watched in its own page: told behind the instruction,
+    and what it only writes is not told as read."""
+    vm, gdb, at = unpack
+    gdb.run(f"break *{at('p_copied'):#x}")
+    assert gdb.go(60).pc == at("p_copied")
+    _watch_without_registers(vm, gdb, ("rwatch", f"*(long *){at('p_text') + 8:#x}"),
+                             ("awatch", f"*(int *){at('p_flag'):#x}"))
+    stop = gdb.go(60)
+    assert (stop.reason, stop.pc) == ("read-watchpoint-trigger", at("p_copied") + 14)
+    stops = [gdb.go(60) for _ in range(2)]
+    assert {s.reason for s in stops} == {"access-watchpoint-trigger"}
+    places = [s.pc for s in stops]
+    assert places[0] == at("p_spin") + 10
+    assert places[1] in (at("p_spin") + 18, vm.guest["h_timer_set"])  # if the timer was first
+    gdb.run("delete")
+    gdb.run(f"break *{at('p_patch'):#x}")
+    assert gdb.go(60).pc == at("p_patch")
+    assert gdb.read_int(vm.guest["errors"], 4) == 0

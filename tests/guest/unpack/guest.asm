@@ -94,6 +94,7 @@ EXPORT h_timer
     inc dword [ticks]
     mov rax, TARGET + (p_flag - payload)
     mov dword [rax], 1
+EXPORT h_timer_set
     mov al, 0x20
     out 0x20, al
     pop rax
@@ -144,6 +145,7 @@ EXPORT p_data
     lea rsi, [rel p_source]
     mov ecx, 16
     rep movsb
+EXPORT p_copied
     mov rax, [rel p_source + 8]
     cmp [rel p_text + 8], rax
     EXPECT_EQUAL 3
@@ -163,15 +165,19 @@ EXPORT p_patched
     cmp eax, 0x12345678
     EXPECT_EQUAL 4
     mov dword [rel p_in_next + 1], 0x87654321
+EXPORT p_in_next_set
     jmp p_before_edge
 
 align 16
 p_source: db "0123456789abcdef"
 
     times CONSTANT - ($ - payload) db 0
-p_flag:  dd 0
-p_count: dd 0
-p_text:  times 16 db 0
+EXPORT p_flag
+    dd 0
+EXPORT p_count
+    dd 0
+EXPORT p_text
+    times 16 db 0
 
     times 4096 - 4 - ($ - payload) nop
 EXPORT p_before_edge
