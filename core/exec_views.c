@@ -150,6 +150,24 @@ static void lift(unsigned first, unsigned end)
     }
 }
 
+size_t exec_views_read(gpa_t address, void *buf, size_t size)
+{
+    uint8_t *bytes = (uint8_t *)buf;
+
+    spin_lock(&lock);
+    size_t n = guest_phys_read(address, buf, size);
+    for (unsigned i = break_list_lower_bound(address, 0); i < break_list_count(); i++) {
+        const struct breakpoint *b = break_list_get(i);
+        if (b->gpa - address >= n)
+            break;
+        uint8_t *byte = &bytes[b->gpa - address];
+        if (*byte == INT3 && others_plant(HV_MAX_CPUS, page_of(b->gpa)))
+            *byte = b->original;
+    }
+    spin_unlock(&lock);
+    return n;
+}
+
 static bool enter_planted(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned first,
                           unsigned end)
 {

@@ -227,7 +227,7 @@ static void show_true_bytes(gpa_t gpa, uint8_t *bytes, size_t size)
 
 size_t breakpoints_read_phys(gpa_t address, void *buf, size_t size)
 {
-    size_t n = guest_phys_read(address, buf, size);
+    size_t n = exec_views_read(address, buf, size);
 
     show_true_bytes(address, buf, n);
     return n;

@@ -83,6 +83,21 @@ def test_whpx_17_many_in_one_page(unpack):
     assert gdb.read(at("p_many"), 32) == b"\x90" * 32
 
 
+def test_whpx_16_condition_reads_true_bytes(unpack):
+    """WHPX-16: what a condition reads are the guest's bytes, at breakpoints too, though it is
+    evaluated while the guest runs; with more of them than there are debug registers."""
+    vm, gdb, at = unpack
+    gdb.run("set breakpoint condition-evaluation target")
+    place = at("p_many")
+    for number in range(8):
+        test = "*(long *)$pc == 0x9090909090909090"
+        if number == 3:
+            test += f" && *(int *){vm.guest['rounds']:#x} >= 5"
+        gdb.run(f"break *{place + number:#x} if " + (test if number == 3 else f"!({test})"))
+    assert gdb.go(60).pc == place + 3
+    assert gdb.read_int(vm.guest["rounds"], 4) == 5
+
+
 def test_step_on_two_pages(unpack):
     """An instruction on two pages: stepped, and continued over, from breakpoints on both sides."""
     vm, gdb, at = unpack
