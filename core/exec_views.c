@@ -17,7 +17,7 @@ enum { PAGE = 4096, INT3 = 0xcc };
 
 enum view_kind {
     VIEW_NONE,
-    VIEW_COPY,      /* of the page, with INT3s in it */
+    VIEW_COPY,      /* of the page, with INT3s in it; not writable, readable where it must be */
     VIEW_REGISTERS, /* debug registers */
     VIEW_PLANTED,   /* INT3s in the page itself */
     VIEW_TRUE,      /* the page itself, for a step */
@@ -235,6 +235,20 @@ static bool can_run_free(gpa_t page)
     return stage2_execute_only() || watch_pages_access(page) & STAGE2_READ;
 }
 
+/* Nobody writes it: a copy that can be read is as good as the page. */
+static bool is_rom(gpa_t page)
+{
+    return !guest_phys_is_ram(page) && !guest_phys_is_ram(page + PAGE - 1);
+}
+
+static void enter_copy(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned first,
+                       unsigned end)
+{
+    fill_copy(cpu, page, first, end);
+    view->kind = VIEW_COPY;
+    view->page = page;
+}
+
 /* Not while others step at its breakpoints: then the guest comes back here by itself. */
 static void enter(struct vcpu *v, gpa_t page)
 {
@@ -243,15 +257,13 @@ static void enter(struct vcpu *v, gpa_t page)
     hpa_t hpa = page;
 
     break_list_page(page, &first, &end);
-    if (stage2_execute_only()) {
-        fill_copy(v->number, page, first, end);
-        view->kind = VIEW_COPY;
-        view->page = page;
-        hpa = (hpa_t)copies[v->number];
-        access = STAGE2_EXECUTE;
-    } else if (!enter_registers(v, view, page, first, end) &&
-               !enter_planted(view, v->number, page, first, end)) {
+    if (stage2_execute_only() || (!enter_registers(v, view, page, first, end) && is_rom(page)))
+        enter_copy(view, v->number, page, first, end);
+    else if (view->kind == VIEW_NONE && !enter_planted(view, v->number, page, first, end))
         return;
+    if (view->kind == VIEW_COPY) {
+        hpa = (hpa_t)copies[v->number];
+        access = STAGE2_EXECUTE | (stage2_execute_only() ? STAGE2_NONE : STAGE2_READ);
     }
     if (stage2_enter_view(v->number, page, hpa, access))
         hv_backend->flush(v);

@@ -5,7 +5,7 @@
  *
  * - where stage 2 has execute-only pages, a copy made at that moment, with INT3s in it;
  * - else the page itself, with the breakpoints in debug registers that nobody uses; when there are
- *   not enough, with INT3s in it while a CPU has that view.
+ *   not enough, with INT3s in it while a CPU has that view, or the copy if it is ROM.
  *
  * It leaves the view when it fetches elsewhere, for a step, and when it stands. No judgement here:
  * a breakpoint that is reached comes up as HV_EXIT_BREAKPOINT.

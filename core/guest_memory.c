@@ -75,9 +75,19 @@ static bool exists(gpa_t address)
     return !(address >> config.phys_bits);
 }
 
+static bool is_memory(gpa_t address, bool write)
+{
+    return exists(address) && !guest_memory_is_self(address) && memory_span(address, 1, write) == 1;
+}
+
+bool guest_phys_is_memory(gpa_t address)
+{
+    return is_memory(address, false);
+}
+
 bool guest_phys_is_ram(gpa_t address)
 {
-    return exists(address) && !guest_memory_is_self(address) && memory_span(address, 1, true) == 1;
+    return is_memory(address, true);
 }
 
 size_t guest_phys_read(gpa_t address, void *buf, size_t size)

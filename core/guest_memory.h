@@ -34,7 +34,8 @@ bool guest_memory_devices_allowed(void);
 
 bool guest_memory_is_self(gpa_t address);
 
-/* True for memory that can be written. */
+/* True for memory, read-only too; and for memory that can be written. */
+bool guest_phys_is_memory(gpa_t address);
 bool guest_phys_is_ram(gpa_t address);
 
 /* Bytes done: less than size where memory ends. */

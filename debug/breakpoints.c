@@ -69,7 +69,7 @@ static enum break_why locate(struct vcpu *v, gva_t address, gpa_t *gpa)
     if (!guest_translate(v, address, &t))
         return BREAK_NOT_MAPPED;
     *gpa = t.gpa;
-    return guest_phys_is_ram(t.gpa) ? BREAK_READY : BREAK_NOT_MEMORY;
+    return guest_phys_is_memory(t.gpa) ? BREAK_READY : BREAK_NOT_MEMORY;
 }
 
 static enum hv_status insert_at(gpa_t gpa, gva_t address)
@@ -87,8 +87,11 @@ enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
 {
     gpa_t gpa;
 
-    if (locate(v, address, &gpa) == BREAK_READY)
-        return insert_at(gpa, address);
+    if (locate(v, address, &gpa) == BREAK_READY) {
+        enum hv_status status = insert_at(gpa, address);
+        if (status != HV_EFAULT)
+            return status;
+    }
     return breakpoints_count() < BREAKPOINTS_MAX ? waiting_add(address) : HV_ENOSPC;
 }
 

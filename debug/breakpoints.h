@@ -26,8 +26,8 @@ enum break_how { BREAK_IN_VIEW, BREAK_IN_PLACE, BREAK_IN_REGISTER, BREAK_WAITS }
 enum break_why {
     BREAK_READY,
     BREAK_NOT_MAPPED,
-    BREAK_NOT_MEMORY, /* or cannot be written */
-    BREAK_TOO_HIGH,   /* above 4 GiB, and the CPU is not in long mode */
+    BREAK_NOT_MEMORY,
+    BREAK_TOO_HIGH, /* above 4 GiB, and the CPU is not in long mode */
 };
 
 struct break_info {

@@ -106,6 +106,78 @@ def test_bios_stops_at_the_boot_sector(boot_disk):
     vm.wait_said("sector: done\n")
 
 
+@pytest.mark.every_machine
+def test_bios_breakpoints_in_rom(boot_disk):
+    """USER-5: breakpoints in the BIOS's ROM, which cannot be written and whose code has a base: each
+    is hit in real mode, and takes no debug register."""
+    vm = boot_disk("probe")
+    gdb = vm.gdb()
+    gdb.run("set breakpoint always-inserted on")
+    handlers = [(gdb.read_int(vector * 4 + 2, 2) * 16, gdb.read_int(vector * 4, 2))
+                for vector in (0x10, 0x13)]
+    for base, offset in handlers:
+        gdb.run(f"break *{base + offset:#x}")
+    assert gdb.monitor("break").count("armed, seen by nobody") == 2
+    for number in (0, 0, 1):
+        base, offset = handlers[number]
+        before = gdb.read(base + offset, 16)
+        if number == 1:
+            gdb.run("delete 1")
+        assert gdb.go(60).pc == base + offset
+        assert (gdb.value("$cs_base"), gdb.value("$ip")) == (base, offset)
+        assert base >= 0xa0000 and gdb.read(base + offset, 16) == before
+        gdb.stepi()
+    gdb.detach()
+    vm.wait_said("sector: done\n")
+
+
+@pytest.mark.every_machine
+def test_bios_watch_among_breakpoints(boot_disk):
+    """USER-5: a boot sector's code, breakpoints and watched data are in one page: each access is
+    told, with no debug register left."""
+    vm = boot_disk("probe")
+    gdb = vm.gdb()
+    for number in range(4):
+        gdb.run(f"watch *(int *){0x80000 + 4 * number:#x}")
+    gdb.run(f"awatch *(char *){vm.guest['drive']:#x}")
+    gdb.run("break int13")
+    for reason, place in (("access-watchpoint-trigger", ENTRY + 16),
+                          ("access-watchpoint-trigger", vm.guest["int13"] - 3),
+                          ("breakpoint-hit", vm.guest["int13"])):
+        stop = gdb.go(120)
+        assert (stop.reason, stop.pc) == (reason, place)
+    assert gdb.read_int(vm.guest["drive"], 1) == 0x80
+    gdb.run("delete")
+    gdb.detach()
+    vm.wait_said("sector: done\n")
+
+
+@pytest.mark.every_machine
+def test_user1_loaded_from_disk(boot_disk):
+    """USER-1, HAXM-22: code that the disk's controller writes, DMA where it has that, into a page
+    that has breakpoints and was executed before: they are hit in what is there now."""
+    vm = boot_disk("probe")
+    gdb = vm.gdb()
+    gdb.run("set breakpoint always-inserted on")
+    loaded = vm.guest.bin.read_bytes()[512:1024]
+    more = ENTRY + 512
+    gdb.run(f"break *{more:#x}")
+    gdb.run("break after_int13")
+    for _ in range(2):
+        assert gdb.read(more, 512) != loaded
+        assert gdb.go(60).pc == vm.guest["after_int13"]
+        assert gdb.read(more, 512) == loaded
+        assert gdb.go(60).pc == more
+        gdb.run("delete")
+        gdb.run(f"break *{vm.guest['after_hlt']:#x}")
+        assert gdb.go(60).pc == vm.guest["after_hlt"]
+        gdb.run("delete")
+        gdb.run("break after_int13")
+        gdb.run(f"break *{more:#x}")
+        gdb.write(more, bytes(64))
+        gdb.write(vm.guest["order"], b"\2")
+
+
 @pytest.mark.neutral
 def test_bios_gdb_comfort(boot_disk):
     """USER-5: tools/gdbvisor.py disassembles real-mode code as such, and steps over INT 13h. There

@@ -83,7 +83,7 @@ static void test_bp21_not_memory(void **state)
 
     (void)state;
     guest_memory_init(&config);
-    static const gva_t places[] = {0xa0000, 0xf1234 /* ROM */, 0x200000, 0xfee00000};
+    static const gva_t places[] = {0xa0000, 0x200000, 0xfee00000, 0xf1234 /* ROM, no stage 2 */};
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(breakpoints_insert(v, places[i]), HV_OK);
         assert_int_equal(breakpoints_get(v, i).why, BREAK_NOT_MEMORY);

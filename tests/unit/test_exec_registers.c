@@ -2,6 +2,7 @@
 #include "tests/unit/exec_view.h"
 
 #include "arch/x86/insn.h"
+#include "core/guest_memory.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -220,13 +221,40 @@ static void test_planted_elsewhere(void **state)
     exec_views_release(v);
 }
 
+/* Of ROM there is a copy where there are no registers: nobody could plant an INT3 in it. */
+static void test_rom(void **state)
+{
+    static const struct guest_memory_config config = {
+        .count = 2, .ranges = {{0, CODE, true}, {CODE, CODE + PAGE, false}}, .phys_bits = 36};
+    const struct hv_exit write = {.kind = HV_EXIT_STAGE2,
+                                  .stage2 = {.address = CODE + 0x30, .write = true}};
+
+    (void)state;
+    guest_memory_init(&config);
+    insert(CODE + 0x20);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(executed(CODE + 0x20), 0x40 + 0x20 % 7);
+    assert_int_equal(v->live_dr[0], CODE + 0x20);
+    exec_views_leave(v);
+    model_code_bits(v, 16);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(rights_at(CODE), STAGE2_READ | STAGE2_EXECUTE);
+    assert_int_equal(executed(CODE + 0x20), INT3);
+    assert_int_equal(executed(CODE + 0x21), 0x40 + 0x21 % 7);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x40 + 0x20 % 7);
+    assert_int_equal(v->live_dr7, DR7_RESET);
+    assert_int_equal(exec_views_fault(v, &write), EXEC_STEP);
+    exec_views_leave(v);
+    assert_int_equal(rights_at(CODE), DATA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_NPT(test_registers),          ON_NPT(test_gen2_register_hits),
         ON_NPT(test_registers_give_way), ON_NPT(test_planted),
         ON_NPT(test_planted_when),       ON_NPT(test_planted_once),
-        ON_NPT(test_planted_elsewhere),
+        ON_NPT(test_planted_elsewhere),  ON_NPT(test_rom),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
