@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "emu"))
@@ -213,26 +212,12 @@ class Bench:
             vm.wait_console(READY, 240)
             rsp = vm.rsp()
             rsp.ask("qSupported")
-            counts = self._exits(rsp)
+            counts = rsp.exits()
         finally:
             vm.stop()
         self.table.add(f"exits, {what}: all together", counts.pop("total"))
         for name, count in counts.items():
             self.table.add(f"exits, {what}: {name}", count, "", *limit(name))
-
-    @staticmethod
-    def _exits(rsp):
-        """`monitor exits`: kind -> how many, of all CPUs together."""
-        text = ""
-        reply = rsp.ask("qRcmd," + b"exits".hex())
-        while reply.startswith("O") and reply != "OK":
-            text += bytes.fromhex(reply[1:]).decode()
-            reply = rsp.receive().decode()
-        text = text or bytes.fromhex(reply).decode()
-        counts = Counter()
-        for name, count in re.findall(r"^(\S.*?) {2,}(\d+)$", text, re.MULTILINE):
-            counts[name] += int(count)
-        return dict(counts)
 
     def steps(self, _args):
         """Exits of single steps and of break-ins: counts, whatever the emulator's speed is."""
@@ -240,19 +225,19 @@ class Bench:
         try:
             rsp = vm.rsp()
             rsp.ask("qSupported")
-            counts = [self._exits(rsp)["total"]]
+            counts = [rsp.exits()["total"]]
             for _ in range(100):
                 rsp.step()
-            counts.append(self._exits(rsp)["total"])
+            counts.append(rsp.exits()["total"])
             rsp.resume()
             vm.wait_said("hello64: ok")
             rsp.interrupt()
-            counts.append(self._exits(rsp)["total"])
+            counts.append(rsp.exits()["total"])
             for _ in range(10):
                 rsp.resume()
                 time.sleep(0.1)
                 rsp.interrupt()
-            counts.append(self._exits(rsp)["total"])
+            counts.append(rsp.exits()["total"])
         finally:
             vm.stop()
         self._conditions()
@@ -274,12 +259,12 @@ class Bench:
             for packet in (f"Z1,{loop:x},1", "vCont;c", f"z1,{loop:x},1",
                            f"Z0,{loop:x},1;X{len(code) // 2:x},{code}"):
                 rsp.ask(packet, 60)
-            exits, received = self._exits(rsp)["total"], rsp.bytes_received
+            exits, received = rsp.exits()["total"], rsp.bytes_received
             begin = time.monotonic()
             rsp.ask("vCont;c", 120)
             seconds = time.monotonic() - begin
             received = rsp.bytes_received - received
-            exits = self._exits(rsp)["total"] - exits
+            exits = rsp.exits()["total"] - exits
         finally:
             vm.stop()
         self.table.add("false condition: exits, each", exits / tries, "", 2.1,
@@ -300,10 +285,10 @@ class Bench:
             rsp.ask("vCont;c", 60)
 
             def cost():
-                before = self._exits(rsp)["total"]
+                before = rsp.exits()["total"]
                 for _ in range(rounds):
                     rsp.ask("vCont;c", 60)
-                return (self._exits(rsp)["total"] - before) / rounds
+                return (rsp.exits()["total"] - before) / rounds
 
             free = cost()
             for number in range(1000):

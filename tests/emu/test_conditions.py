@@ -11,15 +11,6 @@ pytestmark = pytest.mark.needs("gdbvisor")
 TRIES = 3000
 
 
-def _exits(rsp):
-    """`monitor exits`: the total."""
-    text, reply = "", rsp.ask("qRcmd," + b"exits".hex())
-    while reply.startswith("O") and reply != "OK":
-        text += bytes.fromhex(reply[1:]).decode()
-        reply = rsp.receive().decode()
-    return int(re.search(r"^total\s+(\d+)$", text, re.MULTILINE)[1])
-
-
 def _counter_is(vm, value):
     """Bytecode of `counter == value`."""
     code = bytes.fromhex(f"24{vm.guest['counter']:08x}1a23{value:04x}1327")
@@ -39,21 +30,21 @@ def test_a_false_condition_costs_an_exit_and_a_step(boot, machine):
     assert rsp.ask("vCont;c", 30).startswith("T05")
     assert rsp.ask(f"z1,{loop:x},1") == "OK"
     assert rsp.ask(f"Z0,{loop:x},1;{_counter_is(vm, tries)}") == "OK"
-    exits, received = _exits(rsp), rsp.bytes_received
+    exits, received = rsp.exits()["total"], rsp.bytes_received
     rsp.send(frame(b"vCont;c"))
     reply = rsp.receive(120)
     assert reply.startswith(b"T05swbreak:;")
     assert rsp.bytes_received - received < 100
     assert rsp.read_int(vm.guest["counter"]) == tries
-    assert _exits(rsp) - exits <= 2 * tries + 20
+    assert rsp.exits()["total"] - exits <= 2 * tries + 20
     # The same of a hardware breakpoint: one exit each, for RF gets it off.
     assert rsp.ask(f"z0,{loop:x},1") == "OK"
     assert rsp.ask(f"Z1,{loop:x},1;{_counter_is(vm, 2 * tries)}") == "OK"
-    exits = _exits(rsp)
+    exits = rsp.exits()["total"]
     rsp.send(frame(b"vCont;c"))
     assert rsp.receive(120).startswith(b"T05")
     assert rsp.read_int(vm.guest["counter"]) == 2 * tries
-    assert _exits(rsp) - exits <= tries + 20
+    assert rsp.exits()["total"] - exits <= tries + 20
 
 
 def test_conditions_and_dprintf_of_gdb(boot):

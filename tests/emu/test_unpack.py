@@ -83,6 +83,26 @@ def test_whpx_17_many_in_one_page(unpack):
     assert gdb.read(at("p_many"), 32) == b"\x90" * 32
 
 
+@pytest.mark.needs("raw")
+def test_whpx_17_a_thousand_elsewhere(boot):
+    """WHPX-17: code that does not come to their pages takes the same exits with none, one and a
+    thousand breakpoints."""
+    vm = boot("unpack")
+    rsp = vm.rsp()
+    rsp.ask("qSupported:swbreak+")
+    assert rsp.ask(f"Z1,{vm.guest['came_back']:x},1") == "OK"
+    assert rsp.ask("vCont;c", 60).startswith("T05")
+    costs = []
+    for breakpoints in (range(0), range(1), range(1, 1000)):
+        for number in breakpoints:
+            assert rsp.ask(f"Z0,{vm.guest['quiet'] + number * 1048:x},1") == "OK"
+        before = rsp.exits()["total"]
+        for _ in range(10):
+            assert rsp.ask("vCont;c", 60).startswith("T05")
+        costs.append(rsp.exits()["total"] - before)
+    assert max(costs) - min(costs) <= 5, costs  # not one more in each round
+
+
 def test_whpx_16_condition_reads_true_bytes(unpack):
     """WHPX-16: what a condition reads are the guest's bytes, at breakpoints too, though it is
     evaluated while the guest runs; with more of them than there are debug registers."""

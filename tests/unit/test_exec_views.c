@@ -343,6 +343,81 @@ static void test_data_in_a_step(void **state)
     assert_int_equal(model_flushes, flushes + 2);
 }
 
+#define REGION(i) ((gpa_t)(i) << 21)
+
+/* No table left: refused, all others stay as they were, and what is given back can be had. */
+static void test_out_of_tables(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    while (exec_views_insert(REGION(n) + 5, 5) == HV_OK)
+        n++;
+    assert_in_range(n, 300, 512);
+    assert_int_equal(exec_views_count(), n);
+    assert_int_equal(exec_views_insert(REGION(n + 1), 5), HV_ENOSPC);
+    for (unsigned i = 0; i < n; i++) {
+        check_shared(REGION(i), DATA);
+        check_shared(REGION(i) + PAGE, STAGE2_ALL);
+    }
+    check_shared(REGION(n), STAGE2_ALL);
+    assert_int_equal(exec_views_insert(REGION(n - 1) + PAGE, 6), HV_OK); /* its table is there */
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_true(rights_at(CODE) & STAGE2_EXECUTE);
+    exec_views_leave(v);
+    exec_views_remove(5);
+    check_shared(REGION(0), STAGE2_ALL);
+    check_shared(REGION(n - 1), STAGE2_ALL);
+    check_shared(REGION(n - 1) + PAGE, DATA);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(exec_views_insert(REGION(i) + 5, 5), HV_OK);
+    assert_int_equal(exec_views_insert(REGION(n) + 5, 5), HV_ENOSPC);
+}
+
+/* One CPU in its view while another writes the page, and while pages elsewhere are split. */
+static void test_others_meanwhile(void **state)
+{
+    struct vcpu *other = vcpu_get(1);
+    hpa_t hpa;
+
+    (void)state;
+    *other = *v;
+    other->number = 1;
+    insert(CODE + 0x20);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    /* The other one writes, without an exit; what it reads is what it wrote. */
+    assert_int_equal(rights(1, CODE, &hpa), DATA);
+    assert_int_equal(hpa, CODE);
+    memset(model_memory(CODE), 0x90, PAGE);
+    /* It goes there: its own view is of what is there now, the first one's stays until it comes
+     * anew. */
+    assert_int_equal(fetch_at(other, CODE), EXEC_RETRY);
+    assert_true(rights(1, CODE, &hpa) & STAGE2_EXECUTE);
+    if (format == &ept) {
+        assert_int_equal(((const uint8_t *)hpa)[0x20], INT3);
+        assert_int_equal(((const uint8_t *)hpa)[0x21], 0x90);
+        assert_int_equal(executed(CODE + 0x21), 0x40 + 0x21 % 7);
+    }
+    assert_int_equal(fetch_at(v, OTHER), EXEC_RETRY);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(executed(CODE + 0x21), 0x90);
+    /* A split elsewhere: both views are left at the next entry, none shows what was before. */
+    assert_int_equal(stage2_map(0x40000000, 0, STAGE2_NONE), HV_OK);
+    exec_views_prepare(v);
+    exec_views_prepare(other);
+    assert_int_equal(rights(0, 0x40000000, &hpa), 0);
+    assert_int_equal(rights(1, 0x40000000, &hpa), 0);
+    assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+    assert_int_equal(rights(0, 0x40000000, &hpa), 0);
+    assert_int_equal(rights(0, 0x40001000, &hpa), DATA);
+    assert_int_equal(*model_memory(CODE + 0x20), 0x90);
+    /* Both step at the breakpoint at once. */
+    assert_true(exec_views_claim(v, CODE + 0x20));
+    assert_true(exec_views_claim(other, CODE + 0x20));
+    exec_views_release(v);
+    exec_views_release(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +449,10 @@ int main(void)
         ON_EPT(test_data),
         ON_NPT(test_data_in_a_step),
         ON_EPT(test_data_in_a_step),
+        ON_NPT(test_out_of_tables),
+        ON_EPT(test_out_of_tables),
+        ON_NPT(test_others_meanwhile),
+        ON_EPT(test_others_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

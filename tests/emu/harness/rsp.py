@@ -1,7 +1,9 @@
 """A client of gdb's remote protocol that can also say what gdb never would."""
 
+import re
 import socket
 import time
+from collections import Counter
 
 
 def checksum(data):
@@ -148,6 +150,18 @@ class RawRsp:
     def read_int(self, address, size=8):
         """A little-endian number in memory."""
         return int.from_bytes(self.read(address, size), "little")
+
+    def exits(self):
+        """`monitor exits`: kind -> how many, of all CPUs together."""
+        text, reply = "", self.ask("qRcmd," + b"exits".hex())
+        while reply.startswith("O") and reply != "OK":
+            text += bytes.fromhex(reply[1:]).decode()
+            reply = self.receive().decode()
+        text = text or bytes.fromhex(reply).decode()
+        counts = Counter()
+        for name, count in re.findall(r"^(\S.*?) {2,}(\d+)$", text, re.MULTILINE):
+            counts[name] += int(count)
+        return dict(counts)
 
     def write(self, address, data):
         """Memory by M; fails unless OK."""
