@@ -28,6 +28,7 @@ static struct cpu_view {
     enum view_kind kind; /* others look at VIEW_PLANTED: lock */
     bool stepping;       /* the instruction at a breakpoint of `page`: lock */
     bool opened;         /* pages for a step */
+    bool filled;         /* VIEW_COPY: since the last exit */
     gpa_t page;          /* lock */
     unsigned traps;      /* what debug wanted before VIEW_REGISTERS */
 } views[HV_MAX_CPUS];
@@ -247,6 +248,7 @@ static void enter_copy(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned
     fill_copy(cpu, page, first, end);
     view->kind = VIEW_COPY;
     view->page = page;
+    view->filled = true;
 }
 
 /* Not while others step at its breakpoints: then the guest comes back here by itself. */
@@ -299,11 +301,15 @@ void exec_views_leave(struct vcpu *v)
 void exec_views_prepare(struct vcpu *v)
 {
     struct cpu_view *view = &views[v->number];
+    unsigned first, end;
 
     if (view->kind == VIEW_NONE)
         return;
     if (stage2_view_is_stale(v->number) || (view->kind == VIEW_REGISTERS && !debug_regs_lent(v)))
         exec_views_leave(v);
+    else if (view->kind == VIEW_COPY && !view->filled && break_list_page(view->page, &first, &end))
+        fill_copy(v->number, view->page, first, end); /* others may have written the page */
+    view->filled = false;
 }
 
 /* A page that an instruction needs besides that of RIP. */

@@ -3,7 +3,7 @@
  * not executable for all CPUs, so that whoever reads or writes it, a loader or a device, finds true
  * bytes. A CPU that fetches there gets a view of its own in which that page alone is executable:
  *
- * - where stage 2 has execute-only pages, a copy made at that moment, with INT3s in it;
+ * - where stage 2 has execute-only pages, a copy made after each exit, with INT3s in it;
  * - else the page itself, with the breakpoints in debug registers that nobody uses; when there are
  *   not enough, with INT3s in it while a CPU has that view, or the copy if it is ROM.
  *

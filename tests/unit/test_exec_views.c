@@ -401,6 +401,16 @@ static void test_others_meanwhile(void **state)
     assert_int_equal(fetch_at(v, OTHER), EXEC_RETRY);
     assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
     assert_int_equal(executed(CODE + 0x21), 0x90);
+    /* Whatever it exits for, it goes on in what is there then. */
+    memset(model_memory(CODE), 0x91, PAGE);
+    exec_views_prepare(v);
+    exec_views_prepare(v);
+    assert_int_equal(executed(CODE + 0x21), 0x91);
+    memset(model_memory(CODE), 0x90, PAGE);
+    exec_views_prepare(v);
+    assert_int_equal(executed(CODE + 0x21), 0x90);
+    if (format == &ept)
+        assert_int_equal(executed(CODE + 0x20), INT3);
     /* A split elsewhere: both views are left at the next entry, none shows what was before. */
     assert_int_equal(stage2_map(0x40000000, 0, STAGE2_NONE), HV_OK);
     exec_views_prepare(v);
