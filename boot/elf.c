@@ -7,15 +7,20 @@
 enum { EI_CLASS = 4, EI_DATA = 5, E_TYPE = 16, E_MACHINE = 18, E_ENTRY = 24 };
 enum { CLASS_32 = 1, CLASS_64 = 2, DATA_LITTLE = 1 };
 enum { ET_EXEC = 2, ET_DYN = 3, EM_386 = 3, EM_X86_64 = 62, PT_LOAD = 1 };
+enum { SH_TYPE = 4, SHT_NULL = 0, SHT_NOBITS = 8 };
 
 struct layout {
     bool wide; /* addresses, offsets and sizes have 64 bits */
     uint8_t header_size, phoff, phentsize, phnum;
     uint8_t entry_size, offset, vaddr, paddr, filesz, memsz;
+    uint8_t shoff, shentsize, shnum, shstrndx;
+    uint8_t section_size, sh_addr, sh_offset, sh_size;
 };
 
-static const struct layout layout32 = {false, 52, 28, 42, 44, 32, 4, 8, 12, 16, 20};
-static const struct layout layout64 = {true, 64, 32, 54, 56, 56, 8, 16, 24, 32, 40};
+static const struct layout layout32 = {false, 52, 28, 42, 44, 32, 4,  8,  12, 16,
+                                       20,    32, 46, 48, 50, 40, 12, 16, 20};
+static const struct layout layout64 = {true, 64, 32, 54, 56, 56, 8,  16, 24, 32,
+                                       40,   40, 58, 60, 62, 64, 16, 24, 32};
 
 bool elf_is(const uint8_t *bytes, uint64_t size)
 {
@@ -119,4 +124,47 @@ bool elf_read(const uint8_t *bytes, uint64_t size, struct elf *elf, struct refus
         return refuse(refusal, "the ELF file has no segment to load");
     elf->entry = physical_entry(word(l, bytes + E_ENTRY), elf);
     return true;
+}
+
+bool elf_read_sections(const uint8_t *bytes, uint64_t size, struct elf_sections *sections)
+{
+    const struct layout *l = elf_bits(bytes) == 64 ? &layout64 : &layout32;
+    uint64_t table = word(l, bytes + l->shoff);
+    uint32_t count = get16(bytes + l->shnum), length = count * l->section_size;
+
+    sections->count = 0;
+    if (count == 0 || get16(bytes + l->shentsize) != l->section_size ||
+        length > ELF_SECTIONS_SIZE || table > size || length > size - table)
+        return false;
+    memcpy(sections->table, bytes + table, length);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *section = sections->table + (size_t)i * l->section_size;
+        uint64_t offset = word(l, section + l->sh_offset), bytes_of = word(l, section + l->sh_size);
+        uint32_t type = get32(section + SH_TYPE);
+
+        if (type != SHT_NULL && type != SHT_NOBITS && (offset > size || bytes_of > size - offset))
+            return false;
+    }
+    sections->count = count;
+    sections->entry_size = l->section_size;
+    sections->names = get16(bytes + l->shstrndx);
+    return true;
+}
+
+void elf_place_sections(struct elf_sections *sections, uint64_t copy)
+{
+    const struct layout *l = sections->entry_size == layout64.section_size ? &layout64 : &layout32;
+
+    for (uint32_t i = 0; i < sections->count; i++) {
+        uint8_t *section = sections->table + (size_t)i * l->section_size;
+        uint32_t type = get32(section + SH_TYPE);
+
+        if (type == SHT_NULL || type == SHT_NOBITS || word(l, section + l->sh_addr) != 0 ||
+            word(l, section + l->sh_size) == 0)
+            continue;
+        if (l->wide)
+            put64(section + l->sh_addr, copy + word(l, section + l->sh_offset));
+        else
+            put32(section + l->sh_addr, (uint32_t)(copy + word(l, section + l->sh_offset)));
+    }
 }

@@ -39,4 +39,24 @@ unsigned elf_bits(const uint8_t *bytes);
  */
 bool elf_read(const uint8_t *bytes, uint64_t size, struct elf *elf, struct refusal *refusal);
 
+/* The section headers of a file, as they stand there; as many as a kernel may have. */
+enum { ELF_SECTIONS_SIZE = 4096 };
+
+struct elf_sections {
+    uint32_t count; /* 0: none */
+    uint32_t entry_size;
+    uint32_t names; /* the number of the section with their names */
+    uint8_t table[ELF_SECTIONS_SIZE];
+};
+
+/*
+ * Reads the section headers of a file that elf_read() has taken. False, and none, where there are
+ * none or they have another size than their class's; where they lie outside of the file, they or
+ * what the file has of a section; where there are more than fit.
+ */
+bool elf_read_sections(const uint8_t *bytes, uint64_t size, struct elf_sections *sections);
+
+/* Gives the sections that are in no memory the addresses which they have in a copy of the file. */
+void elf_place_sections(struct elf_sections *sections, uint64_t copy);
+
 #endif

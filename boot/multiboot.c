@@ -66,6 +66,7 @@ bool multiboot_read_addresses(const struct guest_request *request,
     if (f.bss_end != 0 && f.bss_end < f.load + length)
         return refuse(refusal, "address fields: bss_end_addr 0x%x is below the data's end",
                       f.bss_end);
+    plan->sections.count = 0;
     plan->count = 1;
     plan->segments[0] = (struct elf_segment){
         offset, length, f.load, f.load, f.bss_end != 0 ? (uint64_t)f.bss_end - f.load : length};
@@ -85,6 +86,7 @@ bool multiboot_read_elf(const struct guest_request *request, struct multiboot_pl
         return refuse(refusal, "the multiboot image is not an ELF file and has no address fields");
     if (!elf_read(request->image, size, &elf, refusal))
         return false;
+    plan->sections.count = 0;
     plan->count = elf.count;
     memcpy(plan->segments, elf.segments, sizeof(elf.segments));
     plan->entry.rip = elf.entry;
@@ -171,28 +173,43 @@ static bool is_free(uint64_t start, uint64_t end, const struct memory_range *avo
     return true;
 }
 
+/* A place for a boot module: its own if it can stay there, else behind the kernel; 0 for none. */
+static uint64_t place_module(const struct guest_request *request, const struct multiboot_plan *plan,
+                             const struct boot_module *m, const struct memory_range *avoid,
+                             unsigned count)
+{
+    if (m->size == 0 || (m->start % PAGE == 0 && m->start >= MIB && m->size <= LOAD_LIMIT &&
+                         m->start + m->size <= LOAD_LIMIT &&
+                         memory_is_ram(request->map, m->start, m->start + m->size) &&
+                         is_free(m->start, m->start + m->size, avoid, count)))
+        return m->start;
+    return memory_map_find_low(request->map, m->size, PAGE, HV_MAX(plan->load_end, MIB), LOAD_LIMIT,
+                               avoid, count);
+}
+
 static bool place_modules(const struct guest_request *request, struct multiboot_plan *plan,
                           struct refusal *refusal)
 {
     struct memory_range avoid[TAKEN_MAX];
+    const struct boot_module *file = &request->modules[0];
 
     plan->module_count = request->module_count - 1;
     for (unsigned i = 0; i < plan->module_count; i++) {
         const struct boot_module *m = &request->modules[i + 1];
-        unsigned count = taken(request, plan, i, avoid);
 
-        plan->modules[i] = m->start;
-        if (m->size == 0 || (m->start % PAGE == 0 && m->start >= MIB && m->size <= LOAD_LIMIT &&
-                             m->start + m->size <= LOAD_LIMIT &&
-                             memory_is_ram(request->map, m->start, m->start + m->size) &&
-                             is_free(m->start, m->start + m->size, avoid, count)))
-            continue;
-        plan->modules[i] = memory_map_find_low(
-            request->map, m->size, PAGE, HV_MAX(plan->load_end, MIB), LOAD_LIMIT, avoid, count);
-        if (plan->modules[i] == 0)
+        plan->modules[i] = place_module(request, plan, m, avoid, taken(request, plan, i, avoid));
+        if (plan->modules[i] == 0 && m->size != 0)
             return refuse(refusal, "no RAM for module %u: %llu KiB in one piece behind the kernel",
                           i + 2, (unsigned long long)((m->size + 1023) >> 10));
     }
+    if (plan->sections.count == 0)
+        return true;
+    plan->file =
+        place_module(request, plan, file, avoid, taken(request, plan, plan->module_count, avoid));
+    if (plan->file == 0)
+        return refuse(refusal, "no RAM for the kernel's ELF sections: its file has %llu KiB",
+                      (unsigned long long)((file->size + 1023) >> 10));
+    elf_place_sections(&plan->sections, plan->file);
     return true;
 }
 
@@ -204,7 +221,7 @@ static bool plan_moves(const struct guest_request *request, struct multiboot_pla
     unsigned n = 0;
 
     _Static_assert(ELF_SEGMENTS_MAX + BOOT_MAX_MODULES + 1 <= (int)PLACEMENT_ITEMS_MAX,
-                   "every segment and module is an item");
+                   "every segment and module is an item, and so is the information");
     for (unsigned i = 0; i < plan->count; i++) {
         const struct elf_segment *s = &plan->segments[i];
 
@@ -217,6 +234,9 @@ static bool plan_moves(const struct guest_request *request, struct multiboot_pla
 
         items[n++] = (struct placement_item){m->start, m->size, plan->modules[i], m->size};
     }
+    if (plan->sections.count != 0)
+        items[n++] = (struct placement_item){request->modules[0].start, request->modules[0].size,
+                                             plan->file, request->modules[0].size};
     status = placement_plan(items, n, request->map, LOAD_LIMIT, &plan->moves);
     if (status == HV_ENOSPC)
         return refuse(refusal, "no free RAM to rearrange the kernel and its modules");

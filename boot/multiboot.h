@@ -16,7 +16,7 @@
 #include "hv/types.h"
 
 /* What the information block of either version may need at most. */
-enum { MULTIBOOT_INFO_MAX = 24 * 1024 };
+enum { MULTIBOOT_INFO_MAX = 28 * 1024 };
 
 struct multiboot_plan {
     uint32_t header_offset; /* of the image's header */
@@ -27,6 +27,9 @@ struct multiboot_plan {
     uint64_t info, info_size;                      /* the information block; below 640 KiB */
     unsigned module_count;                         /* without the kernel */
     uint64_t modules[BOOT_MAX_MODULES];            /* where they go */
+    struct elf_sections
+        sections; /* that the kernel is told of; then the file goes to `file`, too */
+    uint64_t file;
     struct placement moves;
     struct guest_entry entry;
 };
@@ -62,10 +65,10 @@ bool multiboot_read_elf(const struct guest_request *request, struct multiboot_pl
 
 /*
  * Places all: checks that each segment is free RAM and overlaps none, then finds places for the
- * information block of info_size bytes (rounded up to pages; low memory, free of segments) and the
- * modules (page aligned; where they are when they can stay, else the lowest place behind the
- * kernel). False with the reason: a place that is not RAM or is ours, an entry outside of the
- * segments, no memory.
+ * information block of info_size bytes (rounded up to pages; low memory, free of segments), the
+ * modules, and the kernel's file if plan->sections are told of (page aligned; where they are when
+ * they can stay, else the lowest place behind the kernel). False with the reason: a place that is
+ * not RAM or is ours, an entry outside of the segments, no memory.
  */
 bool multiboot_place(const struct guest_request *request, uint32_t info_size,
                      struct multiboot_plan *plan, struct refusal *refusal);

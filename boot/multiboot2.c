@@ -32,23 +32,25 @@ enum { FLAG_OPTIONAL = 1 };
 enum { CONSOLE_REQUIRED = 1, CONSOLE_TEXT = 2 };
 enum { PREFER_HIGHEST = 2 };
 
-/* What may be asked for is told, or is something that a machine can lack; ELF sections are neither.
- */
-enum { INFORMATION_LAST = TAG_LOAD_BASE, INFORMATION_ELF_SECTIONS = 9 };
+/* What may be asked for is told, or is something that a machine can lack. */
+enum { INFORMATION_LAST = TAG_LOAD_BASE };
 
 #define LOAD_WHOLE_FILE UINT32_MAX /* load_addr: the image begins with the file */
 
 /* Where the tags stand, 0 for none: they have passed check_tags(). */
 struct header {
     uint32_t tags[HEADER_TAGS];
+    bool demands_sections;
 };
 
-static bool check_information(const uint8_t *tag, uint32_t size, struct refusal *refusal)
+static bool check_information(const uint8_t *tag, uint32_t size, struct header *header,
+                              struct refusal *refusal)
 {
     for (uint32_t at = TAG_FIXED; at + 4 <= size; at += 4) {
         uint32_t type = get32(tag + at);
 
-        if (type > INFORMATION_LAST || type == INFORMATION_ELF_SECTIONS)
+        header->demands_sections |= type == TAG_ELF_SECTIONS;
+        if (type > INFORMATION_LAST)
             return refuse(refusal,
                           "the multiboot2 header demands information of type %u, which gdbvisor "
                           "cannot give",
@@ -75,7 +77,7 @@ static bool check_tag(const uint8_t *image, uint32_t at, uint32_t end, struct he
     else if (!optional)
         return refuse(refusal, "the multiboot2 header has a tag of type %u, which is not known",
                       type);
-    return type != HEADER_INFORMATION || optional || check_information(tag, size, refusal);
+    return type != HEADER_INFORMATION || optional || check_information(tag, size, header, refusal);
 }
 
 /* Each step goes on by at least TAG_FIXED bytes, so this ends. */
@@ -148,8 +150,17 @@ static bool read_image(const struct guest_request *request, const struct header 
             return false;
         if (header->tags[HEADER_ENTRY] != 0)
             plan->entry.rip = get32(entry + 8);
-        return true;
+        if (elf_read_sections(request->image, request->modules[0].size, &plan->sections) ||
+            !header->demands_sections)
+            return true;
+        return refuse(refusal,
+                      "the multiboot2 header demands the ELF sections, and the file has no "
+                      "good section headers of at most %u KiB",
+                      ELF_SECTIONS_SIZE >> 10);
     }
+    if (header->demands_sections)
+        return refuse(refusal, "the multiboot2 header demands the ELF sections of an image that is "
+                               "loaded by its address tag");
     if (header->tags[HEADER_ENTRY] == 0)
         return refuse(refusal, "the multiboot2 header has an address tag and no entry tag");
     fields =
@@ -209,7 +220,7 @@ bool multiboot2_plan(const struct guest_request *request, struct multiboot_plan 
         !check_console(request, &header, refusal) || !read_image(request, &header, plan, refusal) ||
         !relocate(request, &header, plan, refusal))
         return false;
-    size = multiboot2_info_size(request);
+    size = multiboot2_info_size(request, &plan->sections);
     if (!multiboot_place(request, size + GUEST_GDT_SIZE, plan, refusal))
         return false;
     plan->entry = guest_entry_flat32(plan->entry.rip, plan->info + size);

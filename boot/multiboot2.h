@@ -13,17 +13,17 @@
 /*
  * Checks the image and places everything; a relocatable kernel whose place is not free RAM in its
  * bounds is moved. False with the reason: a bad header (checksum, not for i386, a tag of a size
- * that cannot be, no end tag), a tag or an information that is demanded and not known, a console
- * demanded that is not there, and what the functions of boot/multiboot.h refuse. The plan is
- * large: keep it static.
+ * that cannot be, no end tag), a tag or an information that is demanded and not known, a console or
+ * ELF sections demanded that are not there, and what the functions of boot/multiboot.h refuse. The
+ * plan is large: keep it static.
  */
 bool multiboot2_plan(const struct guest_request *request, struct multiboot_plan *plan,
                      struct refusal *refusal);
 
 /*
  * Fills the information block, plan->info_size bytes: command line, loader name, modules with their
- * strings, memory sizes and map (request->map), load address, the screen and the RSDP where there
- * are, a GDT. Does not read the image: may be used when that is overwritten already.
+ * strings, memory sizes and map (request->map), load address, the screen, the RSDP and the ELF
+ * sections where there are, a GDT. Does not read the image: may be used when that is overwritten already.
  */
 void multiboot2_write_info(const struct guest_request *request, const struct multiboot_plan *plan,
                            uint8_t *info);

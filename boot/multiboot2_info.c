@@ -13,6 +13,7 @@ enum {
     TAG_HEADER = 8,
     TAG_ALIGN = 8,
     MODULE_FIXED = 8,
+    SECTIONS_FIXED = 12,
     MAP_FIXED = 8,
     MAP_ENTRY = 24,
     SCREEN_FIXED = MULTIBOOT_SCREEN_SIZE + 2, /* two bytes are reserved */
@@ -26,7 +27,8 @@ _Static_assert(INFO_HEADER + BOOT_MAX_MODULES * TAG_SIZE(MODULE_FIXED + BOOT_CMD
                        TAG_SIZE(sizeof(MULTIBOOT_LOADER)) + TAG_SIZE(8) +
                        TAG_SIZE(MAP_FIXED + MEMORY_MAP_MAX * MAP_ENTRY) +
                        TAG_SIZE(SCREEN_FIXED + MULTIBOOT_COLOURS_SIZE) + TAG_SIZE(RSDP_OLD) +
-                       TAG_SIZE(36) + TAG_SIZE(4) + TAG_SIZE(0) + GUEST_GDT_SIZE <=
+                       TAG_SIZE(36) + TAG_SIZE(4) + TAG_SIZE(0) +
+                       TAG_SIZE(SECTIONS_FIXED + ELF_SECTIONS_SIZE) + GUEST_GDT_SIZE <=
                    MULTIBOOT_INFO_MAX,
                "the largest information fits");
 
@@ -40,7 +42,8 @@ static uint32_t screen_size(const struct boot_framebuffer *screen)
     return SCREEN_FIXED + (screen->kind == BOOT_SCREEN_RGB ? MULTIBOOT_COLOURS_SIZE : 0);
 }
 
-uint32_t multiboot2_info_size(const struct guest_request *request)
+uint32_t multiboot2_info_size(const struct guest_request *request,
+                              const struct elf_sections *sections)
 {
     uint32_t size = INFO_HEADER + TAG_SIZE(text_size(request->modules[0].cmdline)) +
                     TAG_SIZE(sizeof(MULTIBOOT_LOADER)) + TAG_SIZE(8) +
@@ -55,6 +58,8 @@ uint32_t multiboot2_info_size(const struct guest_request *request)
         size += TAG_SIZE(RSDP_OLD);
     if (request->rsdp_size > RSDP_OLD)
         size += TAG_SIZE(request->rsdp_size);
+    if (sections->count != 0)
+        size += TAG_SIZE(SECTIONS_FIXED + sections->count * sections->entry_size);
     return size;
 }
 
@@ -100,6 +105,20 @@ static void put_memory(const struct memory_map *map, uint8_t **at)
         multiboot_put_range(tag + MAP_FIXED + (size_t)i * MAP_ENTRY, &map->ranges[i]);
 }
 
+static void put_sections(const struct elf_sections *sections, uint8_t **at)
+{
+    uint32_t size = sections->count * sections->entry_size;
+    uint8_t *tag;
+
+    if (size == 0)
+        return;
+    tag = put_tag(at, TAG_ELF_SECTIONS, SECTIONS_FIXED + size);
+    put32(tag, sections->count);
+    put32(tag + 4, sections->entry_size);
+    put32(tag + 8, sections->names);
+    memcpy(tag + SECTIONS_FIXED, sections->table, size);
+}
+
 /* ACPI 1.0's RSDP is the beginning of each later one. */
 static void put_rsdp(const struct guest_request *request, uint8_t **at)
 {
@@ -127,6 +146,7 @@ void multiboot2_write_info(const struct guest_request *request, const struct mul
         multiboot_put_screen(tag, tag + SCREEN_FIXED, screen);
     }
     put_rsdp(request, &at);
+    put_sections(&plan->sections, &at);
     put32(put_tag(&at, TAG_LOAD_BASE, 4), (uint32_t)plan->load_start);
     put_tag(&at, TAG_END, 0);
     put32(info, (uint32_t)(at - info));

@@ -19,6 +19,7 @@ enum mbi_tag_type {
     TAG_BOOT_DEVICE = 5,
     TAG_MEMORY_MAP = 6,
     TAG_FRAMEBUFFER = 8,
+    TAG_ELF_SECTIONS = 9,
     TAG_EFI32 = 11,
     TAG_EFI64 = 12,
     TAG_ACPI_OLD = 14,

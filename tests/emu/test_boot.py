@@ -77,7 +77,7 @@ def test_boot_multiboot_information(boot, tmp_path):
 @pytest.mark.every_machine
 def test_boot_multiboot2(boot, guest_image, machine, tmp_path):
     """A multiboot2 guest, an ELF file: stopped at the entry of its header in the state that the
-    specification promises; then told its command line, a module, and where the ACPI tables are."""
+    specification promises; then told its command line, a module, its symbols and the ACPI tables."""
     guest = guest_image("hello2")
     module = tmp_path / "first.mod"
     module.write_bytes(b"ABCD" + bytes(996))
@@ -89,12 +89,13 @@ def test_boot_multiboot2(boot, guest_image, machine, tmp_path):
     assert gdb.value("$eflags") & 0x20300 == 0  # IF, TF, VM
     assert gdb.value("$efer") & 0x1500 == 0
     size, reserved = struct.unpack("<II", gdb.read(gdb.value("$ebx"), 8))
-    assert 64 < size < 24 << 10 and reserved == 0
+    assert 64 < size < 28 << 10 and reserved == 0
     gdb.cont()
     said = vm.wait_said("hello2: ok")
     assert re.search(r"tag 00000001 \w+ .*one two=3\n", said)
     assert re.search(r"tag 00000002 \w+ gdbvisor \d", said)
     assert re.search(r"tag 00000003 \w+ 000003e8 44434241 .*first module\n", said)
+    assert re.search(r"tag 00000009 \w+ \w+ \.symtab\n", said)
     assert re.search(r"tag 00000015 \w+ 00100000 ", said)
     if (machine.emulator, machine.firmware) != ("bochs", "uefi"):  # that one has no ACPI tables
         assert re.search(r"tag 0000000e \w+ 20445352 20525450 ", said)

@@ -1,5 +1,7 @@
 """The tiny guests on the bare machine: what they say there is what the other tests build on."""
 
+import re
+
 import pytest
 
 from harness import build
@@ -64,6 +66,7 @@ def test_guest_bare_multiboot2(tmp_path, guest_image):
     finally:
         vm.stop()
     assert "hello2: tag 00000001 00000013 some words\n" in said
+    assert re.search(r"tag 00000009 \w+ \w+ \.symtab\n", said)
     assert "wrong" not in said and "bss" not in said
 
 

@@ -13,7 +13,7 @@ enum { FORM_ELF = 1, FORM_64 = 2, FORM_HEADER = 4, SEGMENTS = 2, ELF_BYTES = 409
 /* The plan's parts lie in RAM, never in our reservation, and never on one another. */
 static inline void check_multiboot_plan(const struct machine *m, const struct multiboot_plan *p)
 {
-    struct memory_range r[ELF_SEGMENTS_MAX + BOOT_MAX_MODULES + 1];
+    struct memory_range r[ELF_SEGMENTS_MAX + BOOT_MAX_MODULES + 2];
     bool inside = false;
     unsigned n = 0;
 
@@ -29,6 +29,8 @@ static inline void check_multiboot_plan(const struct machine *m, const struct mu
     r[n++] = (struct memory_range){p->info, p->info + p->info_size, 0};
     for (unsigned i = 0; i < p->module_count; i++)
         r[n++] = (struct memory_range){p->modules[i], p->modules[i] + m->modules[i + 1].size, 0};
+    if (p->sections.count != 0)
+        r[n++] = (struct memory_range){p->file, p->file + m->modules[0].size, 0};
     for (unsigned i = 0; i < n; i++) {
         machine_check_place(m, r[i].start, r[i].end - r[i].start);
         for (unsigned j = 0; j < i; j++)
@@ -38,7 +40,7 @@ static inline void check_multiboot_plan(const struct machine *m, const struct mu
     machine_check_moves(m, &p->moves);
 }
 
-/* An ELF file whose two segments come from 24 bytes. */
+/* An ELF file whose two segments and the place of its section headers come from 24 bytes. */
 static inline void make_elf(uint8_t *image, unsigned bits, const uint8_t *data)
 {
     struct fake_segment s[SEGMENTS];
@@ -53,6 +55,9 @@ static inline void make_elf(uint8_t *image, unsigned bits, const uint8_t *data)
         s[i].vaddr = data[10] & 4 ? get32(data + 6) : s[i].paddr;
     }
     fake_elf(image, bits, entry, s, SEGMENTS);
+    image[bits == 64 ? 41 : 33] = data[-1]; /* of the table's offset */
+    image[bits == 64 ? 58 : 46] = bits == 64 ? 64 : 40;
+    image[bits == 64 ? 60 : 48] = data[-13];
 }
 
 #endif

@@ -123,7 +123,7 @@ static inline const uint8_t *run_largest(void)
                        MEMORY_NVS);
     assert_true(make_plan());
     assert_true(plan.info_size <= MULTIBOOT_INFO_MAX);
-    assert_true(plan.info_size > MULTIBOOT_INFO_MAX - 8192);
+    assert_true(plan.info_size > MULTIBOOT_INFO_MAX - 12288);
     return run_plan();
 }
 

@@ -7,8 +7,8 @@ align 8
 mb2_header:
     dd 0xe85250d6, 0, mb2_end - mb2_header, -(0xe85250d6 + mb2_end - mb2_header)
     dw 1, 0                         ; information that has to be told
-    dd 8 + 4 * 4
-    dd 1, 3, 6, 15
+    dd 8 + 5 * 4
+    dd 1, 3, 6, 9, 15, 0
     dw 6, 0                         ; modules on page boundaries
     dd 8
     dw 3, 0                         ; the entry, not the one of the ELF header
@@ -66,6 +66,8 @@ EXPORT main
     je .module
     cmp dword [edi], 6
     je .map
+    cmp dword [edi], 9
+    je .sections
     ; others: their first four words
     lea ebx, [edi + 8]
     mov ah, 4
@@ -103,6 +105,18 @@ EXPORT main
     call print_hex
     PRINT " "
     lea esi, [edi + 16]
+    call print
+    jmp .next
+
+.sections:                          ; how many, and the first of their names
+    PRINT " "
+    mov eax, [edi + 8]
+    call print_hex
+    PRINT " "
+    mov ebx, [edi + 16]             ; the section that holds them
+    imul ebx, [edi + 12]
+    mov esi, [edi + 20 + ebx + 16]  ; is there
+    inc esi
     call print
     jmp .next
 
