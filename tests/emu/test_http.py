@@ -1,4 +1,4 @@
-"""UEFI's HTTP boot: a boot entry that names a program on a web server."""
+"""UEFI's HTTP boot: a program or an image on a web server, named by a boot entry or by DHCP."""
 
 import functools
 import http.server
@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from harness import build, efi_variables, paths
+from harness.proxy_dhcp import ProxyDhcp
 
 pytestmark = [pytest.mark.needs("gdbvisor"), pytest.mark.firmware("uefi", emulator="qemu")]
 
@@ -36,9 +37,8 @@ def server(tmp_path):
 @pytest.fixture
 def http_boot(start, server):
     """http_boot(entries): the machine with a card and these boot entries."""
-    def run(entries, **kwargs):
-        card = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
-        return start(card, boot_entries=entries, **kwargs)
+    def run(entries, net=("-netdev", "user,id=net"), **kwargs):
+        return start([*net, "-device", "virtio-net-pci,netdev=net"], boot_entries=entries, **kwargs)
     return run
 
 
@@ -65,5 +65,16 @@ def test_http_image(http_boot, server):
     shutil.copy(paths.IMAGE, server.folder / "gdbvisor.iso")
     vm = http_boot([("image", efi_variables.uri(f"{server.url}/gdbvisor.iso"), "")], memory=512)
     vm.wait_console("Self-test: gdbvisor", 120)
+    vm.press("down", "down", "down", "ret")
+    vm.wait_console("self-test: ok\n")
+
+
+def test_http_by_dhcp(http_boot, server):
+    """A boot entry that names no address: DHCP tells it to a client of the class HTTPClient."""
+    shutil.copy(paths.IMAGE, server.folder / "gdbvisor.iso")
+    dhcp = ProxyDhcp(f"{server.url}/gdbvisor.iso")
+    vm = http_boot([("http", efi_variables.uri(""), "")], dhcp.arguments, memory=512)
+    vm.wait_console("Self-test: gdbvisor", 120)
+    assert dhcp.asked and "/gdbvisor.iso" in server.seen
     vm.press("down", "down", "down", "ret")
     vm.wait_console("self-test: ok\n")
