@@ -10,10 +10,11 @@ struct reader {
     enum encoding encoding;
 };
 
-/* The line under construction: words with single spaces between them. */
+/* The line under construction: words with single spaces between them. Spaces wait for what follows.
+ */
 struct writer {
     char *line;
-    size_t room, length;
+    size_t room, length, spaces;
     bool overflow;
 };
 
@@ -47,17 +48,17 @@ static bool is_space(char c)
 
 static void put(struct writer *w, char c)
 {
-    if (w->length + 1 >= w->room) {
+    if (w->length + w->spaces + 1 >= w->room) {
         w->overflow = true;
         return;
     }
+    for (; w->spaces > 0; w->spaces--)
+        w->line[w->length++] = ' ';
     w->line[w->length++] = c;
 }
 
 static enum hv_status finish(struct writer *w)
 {
-    while (w->length > 0 && w->line[w->length - 1] == ' ')
-        w->length--;
     if (w->overflow)
         w->length = 0;
     w->line[w->length] = '\0';
@@ -78,7 +79,7 @@ static bool copy(struct reader *r, bool comments, struct writer *w)
             comment = quoted = false;
         if (is_space(c)) {
             if ((word || quoted) && !comment)
-                put(w, ' ');
+                w->spaces++;
             word = false;
             continue;
         }
@@ -192,6 +193,9 @@ enum hv_status efi_text_config(const uint8_t *bytes, size_t size, char *line, si
         r.at += 2;
     else if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         r.at += 3;
-    copy(&r, true, &w);
+    if (!copy(&r, true, &w) || r.at < r.end - (r.encoding != ENCODING_8)) {
+        line[0] = '\0';
+        return HV_EINVAL;
+    }
     return finish(&w);
 }

@@ -21,7 +21,8 @@ enum hv_status efi_text_load_options(const uint8_t *bytes, size_t size, const ch
 /*
  * gdbvisor.cfg: UTF-8 with or without byte order mark, or UTF-16 with one, in either order. Lines
  * end by LF or CRLF, the last one also without; they are joined by spaces. A '#' at the beginning
- * of a word begins a comment up to the end of the line. HV_ENOSPC as above.
+ * of a word begins a comment up to the end of the line. HV_ENOSPC as above; HV_EINVAL: control
+ * characters say that this is no such text (UTF-16 without a mark has them), the line is empty.
  */
 enum hv_status efi_text_config(const uint8_t *bytes, size_t size, char *line, size_t room);
 

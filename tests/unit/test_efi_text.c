@@ -85,8 +85,25 @@ static void test_config_too_long(void **state)
     assert_int_equal(strlen(line), 63);
     assert_int_equal(config(text, 64), HV_ENOSPC);
     assert_string_equal(line, "");
-    memset(text + 63, ' ', 17); /* what is cut off is blank */
-    assert_int_equal(config(text, 63), HV_OK);
+    memcpy(text + 63, " \r\n# why\r\n", 10); /* what would be too much is blank, or a comment */
+    assert_int_equal(config(text, 73), HV_OK);
+    assert_int_equal(strlen(line), 63);
+    assert_int_equal(config(text, 74), HV_ENOSPC);
+}
+
+/* Not what it has to be: it is said, and not taken for an end or for nothing. */
+static void test_config_no_text(void **state)
+{
+    (void)state;
+    assert_int_equal(config("g\0d\0b\0", 6), HV_EINVAL); /* UTF-16 without a mark */
+    assert_string_equal(line, "");
+    assert_int_equal(config("\0g\0d\0b", 6), HV_EINVAL);
+    assert_int_equal(config("gdb=com2\n\x01stop=none", 19), HV_EINVAL);
+    assert_string_equal(line, "");
+    assert_int_equal(config("\xff\xfeg\0\0\0d\0", 8), HV_EINVAL);
+    assert_int_equal(config("MZ\x90\0\x03\0\0\0", 8), HV_EINVAL);
+    CONFIG("gdb=com2\0"); /* a terminator at the end is none of the text */
+    assert_string_equal(line, "gdb=com2");
 }
 
 static enum hv_status options(const char *text, size_t size, const char *own)
@@ -171,11 +188,12 @@ static void test_load_options_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_lines),        cmocka_unit_test(test_config_comments),
-        cmocka_unit_test(test_config_encodings),    cmocka_unit_test(test_config_quotes),
-        cmocka_unit_test(test_config_too_long),     cmocka_unit_test(test_load_options_utf16),
-        cmocka_unit_test(test_load_options_ascii),  cmocka_unit_test(test_load_options_program),
-        cmocka_unit_test(test_load_options_binary), cmocka_unit_test(test_load_options_too_long),
+        cmocka_unit_test(test_config_lines),          cmocka_unit_test(test_config_comments),
+        cmocka_unit_test(test_config_encodings),      cmocka_unit_test(test_config_quotes),
+        cmocka_unit_test(test_config_too_long),       cmocka_unit_test(test_config_no_text),
+        cmocka_unit_test(test_load_options_utf16),    cmocka_unit_test(test_load_options_ascii),
+        cmocka_unit_test(test_load_options_program),  cmocka_unit_test(test_load_options_binary),
+        cmocka_unit_test(test_load_options_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

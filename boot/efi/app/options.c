@@ -52,7 +52,11 @@ static bool read_config(CHAR16 *path, size_t folder, char *line, size_t room,
     if (EFI_ERROR(status))
         return refuse(refusal, "%s cannot be read (EFI error %llu).", config_name,
                       (unsigned long long)(status & ~EFI_ERROR_MASK));
-    if (size == sizeof(bytes) || efi_text_config(bytes, size, line, room) != HV_OK)
+    enum hv_status read = efi_text_config(bytes, size, line, room);
+    if (read == HV_EINVAL)
+        return refuse(refusal, "%s is neither UTF-8 nor UTF-16 with a byte order mark.",
+                      config_name);
+    if (size == sizeof(bytes) || read != HV_OK)
         return refuse(refusal, "%s holds more options than %u characters.", config_name,
                       (unsigned)room - 1);
     return true;
