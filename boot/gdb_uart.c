@@ -1,8 +1,8 @@
 #include "boot/gdb_uart.h"
 
 #include "boot/refuse_start.h"
+#include "core/io_policy.h"
 #include "core/mediate.h"
-#include "core/policy.h"
 #include "debug/guest_console.h"
 #include "drivers/serial/ns16550.h"
 #include "lib/fmt.h"

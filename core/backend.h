@@ -79,7 +79,7 @@ struct hv_backend {
     /* Stage-2 tables of this CPU changed: forget translations before the next entry. */
     void (*flush)(struct vcpu *v);
 
-    /* What core/policy.h watches has changed. All CPUs stand. */
+    /* What core/policy.h and core/io_policy.h watch has changed. All CPUs stand. */
     void (*remap)(void);
 
     /* Writes a report of the raw state for people, by lines. */

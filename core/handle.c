@@ -6,6 +6,7 @@
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/io_policy.h"
 #include "core/ipi.h"
 #include "core/mediate.h"
 #include "core/policy.h"

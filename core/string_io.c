@@ -3,8 +3,8 @@
 #include "arch/x86/registers.h"
 #include "core/guest_memory.h"
 #include "core/insn_bytes.h"
+#include "core/io_policy.h"
 #include "core/operand.h"
-#include "core/policy.h"
 #include "lib/string.h"
 
 static uint64_t size_mask(unsigned bytes)

@@ -132,7 +132,7 @@ enum hv_trap {
     TRAP_CR3_WRITES = 1 << 6,
     TRAP_CR4_WRITES = 1 << 7,
     TRAP_SOFT_INT = 1 << 8, /* INT n, where the processor can */
-    TRAP_WATCHED = 1 << 9,  /* the MSRs and ports of policy_watch() */
+    TRAP_WATCHED = 1 << 9,  /* what core/policy.h and io_policy.h watch */
     TRAP_HLT = 1 << 10,
     TRAP_SEEN = TRAP_CR0_WRITES | TRAP_CR3_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT | TRAP_WATCHED |
                 TRAP_HLT,
@@ -160,7 +160,7 @@ struct vcpu {
     uint32_t exceptions; /* bit n: exception n, as debug wants to see them; off while passing */
     bool passing;        /* debug has seen the instruction at RIP: it is carried out */
 
-    bool noticed; /* a device of ours (core/policy.h) has to be looked at; debug/ clears it */
+    bool noticed; /* a device of ours (core/io_policy.h) has to be looked at; debug/ clears it */
     bool refused; /* the last exit was a refused state, see handle.c */
 
     uint64_t exits[HV_EXIT_KINDS];

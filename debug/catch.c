@@ -2,6 +2,7 @@
 
 #include "arch/x86/registers.h"
 #include "core/backend.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "debug/death.h"
 #include "debug/watch.h"
@@ -34,7 +35,8 @@ void catch_update(void)
         if (c->number && c->kind == CATCH_IO)
             ports[port_count++] = (struct port_row){(uint16_t)c->first, (uint16_t)c->last};
     }
-    policy_watch(msrs, msr_count, ports, port_count);
+    msr_policy_watch(msrs, msr_count);
+    io_policy_watch(ports, port_count);
     hv_backend->remap();
 }
 

@@ -42,7 +42,7 @@ enum hv_status catch_add(const struct catch *c, unsigned *number);
 bool catch_remove(unsigned number);
 void catch_remove_all(void); /* numbers begin with 1 again */
 
-/* What is watched in core/policy.h follows from all these, and from debug/death.h. */
+/* What core/policy.h and io_policy.h watch follows from all these, and from debug/death.h. */
 void catch_update(void);
 
 /* The one in a place from 0 to CATCHES - 1, NULL where there is none. */

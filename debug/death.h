@@ -6,7 +6,7 @@
 #ifndef DEBUG_DEATH_H
 #define DEBUG_DEATH_H
 
-#include "core/policy.h"
+#include "core/io_policy.h"
 #include "core/vcpu.h"
 
 /* What the user can choose: bits of debug.stops. */

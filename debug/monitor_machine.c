@@ -5,6 +5,7 @@
 #include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/guest_memory.h"
+#include "core/io_policy.h"
 #include "core/ipi.h"
 #include "core/policy.h"
 #include "debug/breakpoints.h"

@@ -1,5 +1,6 @@
 #include "svm/traps.h"
 
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "hv/compiler.h"
 #include "lib/string.h"

@@ -2,6 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "hv/compiler.h"
 #include "vmx/bitmaps.h"

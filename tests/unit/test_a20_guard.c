@@ -8,7 +8,7 @@
 
 #include "arch/x86/insn.h"
 #include "core/a20_guard.h"
-#include "core/policy.h"
+#include "core/io_policy.h"
 
 static uint8_t out[8];
 static unsigned outs;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/registers.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "debug/catch.h"
 #include "debug/death.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/insn.h"
-#include "core/policy.h"
+#include "core/io_policy.h"
 #include "debug/guest_console.h"
 #include "debug/line.h"
 #include "debug/state.h"

@@ -9,6 +9,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "tests/model/backend.h"
 

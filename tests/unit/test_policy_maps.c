@@ -1,4 +1,4 @@
-/* core/policy.c: which MSRs and ports exit (USER-10, USER-11). */
+/* core/policy.c, core/io_policy.c: which MSRs and ports exit (USER-10, USER-11). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/registers.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "hv/compiler.h"
 
@@ -83,12 +84,12 @@ static void test_watched_rows(void **state)
     (void)state;
     build();
     unsigned own = count;
-    policy_watch(rows, 2, NULL, 0);
+    msr_policy_watch(rows, 2);
     build();
     assert_int_equal(count, own + 2);
     assert_int_equal(times(POLICY_WATCHED, &rows[0], false), 1);
     assert_int_equal(times(POLICY_WATCHED, &rows[1], false), 1);
-    policy_watch(NULL, 0, NULL, 0);
+    msr_policy_watch(NULL, 0);
     build();
     assert_int_equal(count, own);
 }
@@ -115,7 +116,7 @@ static void test_user11_ports(void **state)
     assert_int_equal(bits_set(POLICY_OWN) | bits_set(POLICY_WATCHED), 0);
     assert_int_equal(io_policy_hide(0x2f8, 8, NULL), HV_OK);
     assert_int_equal(io_policy_hide(0xffff, 1, NULL), HV_OK);
-    policy_watch(NULL, 0, rows, 2);
+    io_policy_watch(rows, 2);
     io_policy_build();
     assert_int_equal(own[0x2f8 / 8], 0xff);
     assert_int_equal(own[0x1fff], 0x80);
@@ -124,7 +125,7 @@ static void test_user11_ports(void **state)
     assert_int_equal(watched[0x300 / 8], 1);
     assert_int_equal(watched[0x80 / 8], 3);
     assert_int_equal(bits_set(POLICY_WATCHED), 9 + 3);
-    policy_watch(NULL, 0, NULL, 0);
+    io_policy_watch(NULL, 0);
     io_policy_build();
     assert_int_equal(bits_set(POLICY_WATCHED), 9);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/registers.h"
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "tests/unit/fake_vmrun.h"
 
@@ -119,7 +120,8 @@ static void test_seen(void **state)
     (void)state;
     clean_at_entry();
     hpa_t plain = given.control.msrpm_base, plain_io = given.control.iopm_base;
-    policy_watch(msrs, 1, ports, 1);
+    msr_policy_watch(msrs, 1);
+    io_policy_watch(ports, 1);
     svm_backend.remap();
     v->traps = TRAP_WATCHED | TRAP_CR0_WRITES | TRAP_CR4_WRITES | TRAP_SOFT_INT;
     v->exceptions = HV_BIT(VECTOR_PF);
@@ -141,7 +143,8 @@ static void test_seen(void **state)
     assert_int_equal(given.control.cr_writes | given.control.exceptions, 0);
     v->passing = false;
     clean_at_entry();
-    policy_watch(NULL, 0, NULL, 0);
+    msr_policy_watch(NULL, 0);
+    io_policy_watch(NULL, 0);
     svm_backend.remap();
     assert_int_equal(clean_at_entry(), SVM_CLEAN_ALL & ~SVM_CLEAN_IOPM);
     assert_int_equal(iopm[0x80 / 8], 0);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/io_policy.h"
 #include "core/policy.h"
 #include "tests/unit/fake_vmentry.h"
 
@@ -91,7 +92,8 @@ static void test_seen_maps(void **state)
     static const struct port_row ports[] = {{0x80, 0x80}, {0xffff, 0xffff}};
 
     (void)state;
-    policy_watch(rows, 1, ports, 2);
+    msr_policy_watch(rows, 1);
+    io_policy_watch(ports, 2);
     vmx_backend.remap();
     enter(RUN_FREE);
     uint64_t plain = given[VMCS_MSR_BITMAP], plain_io = given[VMCS_IO_BITMAP_A];
@@ -108,7 +110,8 @@ static void test_seen_maps(void **state)
     enter(RUN_FREE);
     assert_int_equal(given[VMCS_MSR_BITMAP], plain);
     assert_int_equal(given[VMCS_IO_BITMAP_A], plain_io);
-    policy_watch(NULL, 0, NULL, 0);
+    msr_policy_watch(NULL, 0);
+    io_policy_watch(NULL, 0);
 }
 
 /* A halt that was seen: HLT is the guest's, and the interrupt that ends it exits untaken. */
