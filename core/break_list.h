@@ -1,4 +1,4 @@
-/* The software breakpoints of execute views, ordered by gpa, then gva; exec_views.c's own. */
+/* The software breakpoints of execute views, ordered by gpa, then gva; theirs alone. */
 #ifndef CORE_BREAK_LIST_H
 #define CORE_BREAK_LIST_H
 
@@ -7,7 +7,7 @@
 struct breakpoint {
     gpa_t gpa;
     gva_t gva;
-    uint8_t original; /* while there is an INT3 in memory */
+    uint8_t original; /* while there is an INT3 in memory: planted.c */
 };
 
 unsigned break_list_count(void);

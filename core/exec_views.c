@@ -7,11 +7,10 @@
 #include "core/break_list.h"
 #include "core/debug_regs.h"
 #include "core/guest_memory.h"
+#include "core/planted.h"
 #include "core/stage2.h"
 #include "core/watch_pages.h"
 #include "hv/compiler.h"
-#include "lib/spinlock.h"
-#include "lib/string.h"
 
 enum { PAGE = 4096, INT3 = 0xcc };
 
@@ -23,17 +22,15 @@ enum view_kind {
     VIEW_TRUE,      /* the page itself, for a step */
 };
 
-/* Each CPU's own but for what `lock` is for. */
+/* Each CPU's own. */
 static struct cpu_view {
-    enum view_kind kind; /* others look at VIEW_PLANTED: lock */
-    bool stepping;       /* the instruction at a breakpoint of `page`: lock */
-    bool opened;         /* pages for a step */
-    bool filled;         /* VIEW_COPY: since the last exit */
-    gpa_t page;          /* lock */
-    unsigned traps;      /* what debug wanted before VIEW_REGISTERS */
+    enum view_kind kind;
+    bool opened; /* pages for a step */
+    bool filled; /* VIEW_COPY: since the last exit */
+    gpa_t page;
+    unsigned traps; /* what debug wanted before VIEW_REGISTERS */
 } views[HV_MAX_CPUS];
 
-static struct spinlock lock;
 static uint8_t copies[HV_MAX_CPUS][PAGE] HV_ALIGNED(PAGE);
 
 static gpa_t page_of(gpa_t gpa)
@@ -106,84 +103,6 @@ bool exec_views_at(struct vcpu *v, gva_t address)
     return break_list_count() && guest_translate(v, address, &t) && break_list_has(t.gpa);
 }
 
-/* Does another CPU have INT3s in the page, or step at one of its breakpoints? Under the lock. */
-static bool others_plant(unsigned cpu, gpa_t page)
-{
-    for (unsigned i = 0; i < vcpu_count(); i++) {
-        if (i != cpu && views[i].kind == VIEW_PLANTED && views[i].page == page)
-            return true;
-    }
-    return false;
-}
-
-static bool others_step(unsigned cpu, gpa_t page)
-{
-    for (unsigned i = 0; i < vcpu_count(); i++) {
-        if (i != cpu && views[i].stepping && views[i].page == page)
-            return true;
-    }
-    return false;
-}
-
-static uint8_t *byte_at(gpa_t gpa)
-{
-    return (uint8_t *)physmem_map(gpa);
-}
-
-/* INT3s into the page itself, at once with a look at what was there: the second time at one byte an
- * INT3, which lift() no longer finds there. */
-static void plant(unsigned first, unsigned end)
-{
-    for (unsigned i = first; i < end; i++) {
-        struct breakpoint *b = break_list_get(i);
-        b->original = __atomic_exchange_n(byte_at(b->gpa), INT3, __ATOMIC_SEQ_CST);
-    }
-}
-
-/* Not over what the guest has put there since: that is the true byte now. */
-static void lift(unsigned first, unsigned end)
-{
-    for (unsigned i = first; i < end; i++) {
-        const struct breakpoint *b = break_list_get(i);
-        uint8_t int3 = INT3;
-        __atomic_compare_exchange_n(byte_at(b->gpa), &int3, b->original, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST);
-    }
-}
-
-size_t exec_views_read(gpa_t address, void *buf, size_t size)
-{
-    uint8_t *bytes = (uint8_t *)buf;
-
-    spin_lock(&lock);
-    size_t n = guest_phys_read(address, buf, size);
-    for (unsigned i = break_list_lower_bound(address, 0); i < break_list_count(); i++) {
-        const struct breakpoint *b = break_list_get(i);
-        if (b->gpa - address >= n)
-            break;
-        uint8_t *byte = &bytes[b->gpa - address];
-        if (*byte == INT3 && others_plant(HV_MAX_CPUS, page_of(b->gpa)))
-            *byte = b->original;
-    }
-    spin_unlock(&lock);
-    return n;
-}
-
-static bool enter_planted(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned first,
-                          unsigned end)
-{
-    spin_lock(&lock);
-    bool free = !others_step(cpu, page);
-    if (free) {
-        if (!others_plant(cpu, page))
-            plant(first, end);
-        view->kind = VIEW_PLANTED;
-        view->page = page;
-    }
-    spin_unlock(&lock);
-    return free;
-}
-
 static void add_address(gva_t *addresses, unsigned *n, gva_t address)
 {
     for (unsigned i = 0; i < *n; i++) {
@@ -225,7 +144,7 @@ static void fill_copy(unsigned cpu, gpa_t page, unsigned first, unsigned end)
 {
     uint8_t *copy = copies[cpu];
 
-    copy_page(copy, byte_at(page));
+    copy_page(copy, physmem_map(page));
     for (unsigned i = first; i < end; i++)
         copy[break_list_get(i)->gpa - page] = INT3;
 }
@@ -251,6 +170,15 @@ static void enter_copy(struct cpu_view *view, unsigned cpu, gpa_t page, unsigned
     view->filled = true;
 }
 
+static bool enter_planted(struct cpu_view *view, unsigned cpu, gpa_t page)
+{
+    if (!planted_enter(cpu, page))
+        return false;
+    view->kind = VIEW_PLANTED;
+    view->page = page;
+    return true;
+}
+
 /* Not while others step at its breakpoints: then the guest comes back here by itself. */
 static void enter(struct vcpu *v, gpa_t page)
 {
@@ -261,7 +189,7 @@ static void enter(struct vcpu *v, gpa_t page)
     break_list_page(page, &first, &end);
     if (stage2_execute_only() || (!enter_registers(v, view, page, first, end) && is_rom(page)))
         enter_copy(view, v->number, page, first, end);
-    else if (view->kind == VIEW_NONE && !enter_planted(view, v->number, page, first, end))
+    else if (view->kind == VIEW_NONE && !enter_planted(view, v->number, page))
         return;
     if (view->kind == VIEW_COPY) {
         hpa = (hpa_t)copies[v->number];
@@ -274,7 +202,6 @@ static void enter(struct vcpu *v, gpa_t page)
 void exec_views_leave(struct vcpu *v)
 {
     struct cpu_view *view = &views[v->number];
-    unsigned first, end;
 
     switch (view->kind) {
     case VIEW_NONE:
@@ -287,11 +214,7 @@ void exec_views_leave(struct vcpu *v)
         debug_regs_lend(v, NULL, 0);
         break;
     case VIEW_PLANTED:
-        spin_lock(&lock);
-        if (break_list_page(view->page, &first, &end) && !others_plant(v->number, view->page))
-            lift(first, end);
-        view->kind = VIEW_NONE;
-        spin_unlock(&lock);
+        planted_leave(v->number);
         break;
     }
     view->kind = VIEW_NONE;
@@ -434,25 +357,15 @@ bool exec_views_debug(struct vcpu *v, struct hv_exit *exit)
 
 bool exec_views_claim(struct vcpu *v, gva_t address)
 {
-    struct cpu_view *view = &views[v->number];
     struct x86_translation t;
 
     if (!break_list_count() || !guest_translate(v, address, &t) || !break_list_has(t.gpa))
         return true;
     exec_views_leave(v);
-    spin_lock(&lock);
-    bool free = !others_plant(v->number, page_of(t.gpa));
-    if (free) {
-        view->stepping = true;
-        view->page = page_of(t.gpa);
-    }
-    spin_unlock(&lock);
-    return free;
+    return planted_claim(v->number, page_of(t.gpa));
 }
 
 void exec_views_release(struct vcpu *v)
 {
-    spin_lock(&lock);
-    views[v->number].stepping = false;
-    spin_unlock(&lock);
+    planted_release(v->number);
 }

@@ -34,12 +34,6 @@ gpa_t exec_views_get(unsigned index, gva_t *gva);
 /* True when there is a breakpoint at the byte that this linear address of v is. */
 bool exec_views_at(struct vcpu *v, gva_t address);
 
-/*
- * Guest-physical memory as the guest has it: without the INT3s that CPUs which run may have in it.
- * As guest_phys_read().
- */
-size_t exec_views_read(gpa_t address, void *buf, size_t size);
-
 /* True when the page has breakpoints. */
 bool exec_views_guards(gpa_t page);
 /* Maps it for all CPUs with the rights that breakpoints and watchpoints leave; as stage2_map(). */

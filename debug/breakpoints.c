@@ -3,6 +3,7 @@
 #include "arch/x86/registers.h"
 #include "core/exec_views.h"
 #include "core/guest_memory.h"
+#include "core/planted.h"
 #include "debug/waiting.h"
 #include "hv/compiler.h"
 
@@ -230,7 +231,7 @@ static void show_true_bytes(gpa_t gpa, uint8_t *bytes, size_t size)
 
 size_t breakpoints_read_phys(gpa_t address, void *buf, size_t size)
 {
-    size_t n = exec_views_read(address, buf, size);
+    size_t n = planted_read(address, buf, size);
 
     show_true_bytes(address, buf, n);
     return n;

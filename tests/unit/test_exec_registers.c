@@ -3,6 +3,7 @@
 
 #include "arch/x86/insn.h"
 #include "core/guest_memory.h"
+#include "core/planted.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -123,11 +124,11 @@ static void test_planted(void **state)
         assert_int_equal(*model_memory(CODE + 0x20 + i) == INT3, i % 2 == 0);
     /* WHPX-16: who asks while it runs (a condition) reads true bytes. */
     uint8_t bytes[PAGE];
-    assert_int_equal(exec_views_read(CODE + 0x22, bytes, 0x20), 0x20);
+    assert_int_equal(planted_read(CODE + 0x22, bytes, 0x20), 0x20);
     for (unsigned i = 0; i < 0x20; i++)
         assert_int_equal(bytes[i], 0x40 + (0x22 + i) % 7);
     *model_memory(CODE + PAGE) = *model_memory(CODE + 0x21) = INT3; /* the guest's own */
-    assert_int_equal(exec_views_read(CODE + 1, bytes, PAGE), PAGE);
+    assert_int_equal(planted_read(CODE + 1, bytes, PAGE), PAGE);
     assert_int_equal(bytes[0x1f], 0x40 + 0x20 % 7);
     assert_int_equal(bytes[0x20], INT3);
     assert_int_equal(bytes[PAGE - 1], INT3);
@@ -137,7 +138,7 @@ static void test_planted(void **state)
     assert_false(exec_views_claim(v, CODE + 0x20));
     assert_int_equal(*model_memory(CODE + 0x20), INT3);
     *model_memory(CODE + 0x22) = 0x77; /* the guest writes over one */
-    assert_int_equal(exec_views_read(CODE + 0x22, bytes, 1), 1);
+    assert_int_equal(planted_read(CODE + 0x22, bytes, 1), 1);
     assert_int_equal(bytes[0], 0x77);
     exec_views_leave(other);
     for (unsigned i = 0; i < 10; i++)
