@@ -17,19 +17,9 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/model/stage2.h"
 
 enum { PAGE = 4096, CODE = 0x400000, OTHER = 0x800000, INT3 = 0xcc };
-
-static const struct stage2_format npt = {
-    .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
-static const struct stage2_format ept = {.table = 7,
-                                         .leaf = 1,
-                                         .large = 0x80,
-                                         .read = 1,
-                                         .write = 2,
-                                         .execute = 4,
-                                         .type_shift = 3,
-                                         .execute_only = true};
 
 static uint8_t pool[512 * PAGE] HV_ALIGNED(4096);
 static const struct stage2_format *format;

@@ -13,6 +13,7 @@
 #include "core/ipi.h"
 #include "core/stage2.h"
 #include "debug/catch.h"
+#include "tests/model/stage2.h"
 #include "tests/unit/fake_session.h"
 #include "tests/unit/own_view.h"
 
@@ -42,8 +43,6 @@ void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
 /* Stage 2, with the APIC's page guarded; once. */
 static void build_tables(void)
 {
-    static const struct stage2_format npt = {
-        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
     static uint8_t pool[256 * 4096] HV_ALIGNED(4096);
     const struct stage2_config config = {&npt, 39, true, (hpa_t)pool, sizeof(pool)};
     static bool built;

@@ -16,6 +16,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/model/stage2.h"
 
 struct cpuid_result model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -319,8 +320,6 @@ static void test_user11_refused_state(void **state)
 static void test_stage2(void **state)
 {
     static uint8_t pool[1300 * 4096] HV_ALIGNED(4096);
-    static const struct stage2_format npt = {
-        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
     const struct stage2_config config = {&npt, 46, false, (hpa_t)pool, sizeof(pool)};
     const struct guest_memory_config memory = {
         .self_start = 0x7f800000, .self_size = 0x400000, .phys_bits = 46};

@@ -20,6 +20,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/model/stage2.h"
 #include "tests/unit/own_view.h"
 
 #define IOAPIC 0xfec00000ULL
@@ -85,8 +86,6 @@ static struct vcpu *v;
 
 static int group_setup(void **state)
 {
-    static const struct stage2_format npt = {
-        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
     struct stage2_config config = {&npt, 39, true, (hpa_t)pool, sizeof(pool)};
 
     (void)state;

@@ -16,6 +16,7 @@
 #include "hv/compiler.h"
 #include "tests/model/backend.h"
 #include "tests/model/memory.h"
+#include "tests/model/stage2.h"
 #include "tests/unit/own_view.h"
 #include "tests/unit/script.h"
 
@@ -48,8 +49,6 @@ static void after_write(struct vcpu *cpu, gpa_t address, const uint8_t *page)
 
 static int group_setup(void **state)
 {
-    static const struct stage2_format npt = {
-        .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
     const struct stage2_config config = {&npt, 36, true, (hpa_t)pool, sizeof(pool)};
     const struct mediator m = {DEVICE, DEVICE + 4096, false, before, after_write};
 

@@ -12,6 +12,7 @@
 
 #include "core/stage2.h"
 #include "hv/compiler.h"
+#include "tests/model/stage2.h"
 
 #define GIB     (1ULL << 30)
 #define DEVICES (3 * GIB)         /* uncacheable, to 4 GiB */
@@ -23,16 +24,6 @@ enum { PAGE = 4096, CPUS = 2, WB = 6, UC = 0, DATA = STAGE2_READ | STAGE2_WRITE 
 
 static uint8_t pool[1220 * PAGE] HV_ALIGNED(4096);
 
-static const struct stage2_format npt = {
-    .table = 7, .leaf = 5, .large = 0x80, .write = 2, .no_execute = 1ULL << 63};
-static const struct stage2_format ept = {.table = 7,
-                                         .leaf = 1,
-                                         .large = 0x80,
-                                         .read = 1,
-                                         .write = 2,
-                                         .execute = 4,
-                                         .type_shift = 3,
-                                         .execute_only = true};
 static const struct stage2_format *format;
 
 struct walked {
