@@ -125,15 +125,18 @@ static unsigned reach(struct vcpu *v)
     return insn.opcode & 1 ? insn.operand_size : 1;
 }
 
+/* The first word that an event pushes faults; then the page is open for those below it. */
 static uint32_t hits_of(struct vcpu *v, gpa_t address, unsigned access)
 {
-    unsigned length = 0;
+    enum { WORD = 8, FRAME = 5 * WORD /* of 64-bit code, below SS */ };
+    bool pushes = access == WATCH_ON_WRITE && v->event.type != HV_EVENT_NONE;
+    unsigned length = pushes ? WORD : 0, below = pushes ? FRAME : 0;
     uint32_t hits = 0;
 
     for (unsigned i = 0; i < WATCH_PAGES; i++) {
         const struct part *p = &parts[i];
         if (!p->used || page_of(p->gpa) != page_of(address) || !(p->accesses & access) ||
-            address >= p->gpa + p->size)
+            address >= p->gpa + p->size + below)
             continue;
         if (address < p->gpa && !length)
             length = reach(v);
