@@ -23,7 +23,8 @@ bool multiboot2_plan(const struct guest_request *request, struct multiboot_plan 
 /*
  * Fills the information block, plan->info_size bytes: command line, loader name, modules with their
  * strings, memory sizes and map (request->map), load address, the screen, the RSDP and the ELF
- * sections where there are, a GDT. Does not read the image: may be used when that is overwritten already.
+ * sections where there are, a GDT. Does not read the image: may be used when that is overwritten
+ * already.
  */
 void multiboot2_write_info(const struct guest_request *request, const struct multiboot_plan *plan,
                            uint8_t *info);
