@@ -141,7 +141,7 @@ bool guest_console_take(uint8_t byte)
     size_t count;
 
     if (!told.open || !debug.stub.running || debug.stub.attached || debug.stub.kept ||
-        (debug.stub.awaiting_ack && (byte == '+' || byte == '-')))
+        (debug.stub.acks_due && (byte == '+' || byte == '-')))
         return false;
     switch (console_filter(&filter, (char)byte, &count)) {
     case CONSOLE_HELD:
@@ -161,7 +161,7 @@ bool guest_console_take(uint8_t byte)
 /* The last packet is on its way: gdb is given time to acknowledge it. */
 static bool is_awaited(void)
 {
-    return packet_sent && debug.stub.awaiting_ack && rdtsc() - packet_sent < tsc_hz() / ACK_PART;
+    return packet_sent && debug.stub.acks_due && rdtsc() - packet_sent < tsc_hz() / ACK_PART;
 }
 
 bool guest_console_due(void)
@@ -192,9 +192,10 @@ static size_t take_chunk(char *text, size_t size)
 
 static void send_packet(const char *text, size_t size)
 {
-    unheard = debug.stub.awaiting_ack ? unheard + 1 : 0;
+    unheard = debug.stub.acks_due ? unheard + 1 : 0;
     acknowledged = debug.stub.stats.acknowledged;
     packet_sent = rdtsc();
+    debug.stub.acks_due = 0; /* those before are late or lost; this one has its own */
     gdbstub_console(&debug.stub, text, size);
 }
 

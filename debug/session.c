@@ -227,7 +227,7 @@ static void converse(struct vcpu *v)
         line_feed_stub();
         if (debug.reset_asked)
             machine_reset();
-        if (debug.power_off_asked && !debug.stub.awaiting_ack) {
+        if (debug.power_off_asked && !debug.stub.acks_due) {
             debug.power_off_asked = false;
             machine_power_off(&debug.power);
         }

@@ -43,11 +43,11 @@ struct gdbstub {
     bool overflow; /* the packet being received is longer than in[] */
     uint8_t sum, sum_given;
     size_t in_len;
-    size_t out_len;  /* of the reply being made, before encoding */
-    size_t sent_len; /* of the framed reply kept for retransmission, 0: none */
-    bool awaiting_ack;
-    unsigned resends; /* of the reply in sent[] */
-    bool kept;        /* in[] holds a whole packet that came while the target ran */
+    size_t out_len;    /* of the reply being made, before encoding */
+    size_t sent_len;   /* of the framed reply kept for retransmission, 0: none */
+    unsigned acks_due; /* of ours that gdb has not acknowledged, the one in sent[] the last */
+    unsigned resends;  /* of the reply in sent[] */
+    bool kept;         /* in[] holds a whole packet that came while the target ran */
 
     /* The session: see gdbstub.c. */
     bool attached;

@@ -71,7 +71,7 @@ void gdbstub_send(struct gdbstub *stub)
     stub->sent_len += hex_encode(stub->sent + stub->sent_len, &sum, 1);
 
     stub->out_len = 0;
-    stub->awaiting_ack = true;
+    stub->acks_due++;
     stub->resends = 0;
     stub->stats.packets_out++;
     stub->put(stub->sent, stub->sent_len);
@@ -80,13 +80,16 @@ void gdbstub_send(struct gdbstub *stub)
 void gdbstub_forget_sent(struct gdbstub *stub)
 {
     stub->sent_len = 0;
-    stub->awaiting_ack = false;
+    stub->acks_due = 0;
 }
 
-/* gdb got our last reply broken. */
+/*
+ * gdb got a packet of ours broken: the last one, or text for its console in front of it. That is
+ * not kept; the last packet comes twice then, and gdb drops the second as an old one.
+ */
 static void resend(struct gdbstub *stub)
 {
-    if (!stub->awaiting_ack || stub->resends == MAX_RESENDS) {
+    if (!stub->acks_due || stub->resends == MAX_RESENDS) {
         stub->stats.junk++;
         return;
     }
@@ -128,8 +131,10 @@ static void end_packet(struct gdbstub *stub, bool good)
 static void idle_byte(struct gdbstub *stub, uint8_t byte)
 {
     if (byte == '+') {
-        stub->stats.acknowledged += stub->awaiting_ack;
-        stub->awaiting_ack = false;
+        if (stub->acks_due > 0) {
+            stub->stats.acknowledged++;
+            stub->acks_due--;
+        }
     } else if (byte == '-') {
         resend(stub);
     } else {

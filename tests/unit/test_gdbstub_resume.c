@@ -413,6 +413,37 @@ static void text_while_running_goes_to_the_console(void **state)
     assert_memory_equal(run(10), "T02", 3);
 }
 
+/*
+ * USER-8: text and a stop reply in a row: each is acknowledged, in order, and the one that arrived
+ * broken may be the last.
+ */
+static void user8_text_and_stop_are_acknowledged_each(void **state)
+{
+    static const struct {
+        const char *acks;
+        bool again;
+    } cases[] = {{"++-", true}, {"-", true}, {"+-", true}, {"+++", false}, {"+++-", false}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        line_clear();
+        line_feed("+++", 3);
+        assert_null(ask("c"));
+        gdbstub_console(&stub, "one\n", 4);
+        gdbstub_console(&stub, "two\n", 4);
+        line_feed("\x03", 1);
+        assert_true(fake_run(10));
+        gdbstub_stopped(&stub, &fake.stop);
+        line_clear();
+        uint64_t before = stub.stats.retransmissions;
+        line_feed(cases[i].acks, strlen(cases[i].acks));
+        assert_int_equal(stub.stats.retransmissions - before, cases[i].again);
+        assert_int_equal(line_take(), cases[i].again ? '$' : 0);
+        if (cases[i].again)
+            assert_memory_equal(reply.text, "T02", 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup(ctrl_c_twice_has_one_stop_reply, attach),
         cmocka_unit_test(user8_repeated_resume_is_one_resume),
         cmocka_unit_test_setup(text_while_running_goes_to_the_console, attach),
+        cmocka_unit_test_setup(user8_text_and_stop_are_acknowledged_each, attach),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

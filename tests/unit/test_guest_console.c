@@ -99,7 +99,8 @@ static int setup(void **state)
     model_backend_reset();
     if (opened) { /* nothing is left of the last test */
         debug.stub.running = true;
-        debug.stub.attached = debug.stub.kept = debug.stub.awaiting_ack = false;
+        debug.stub.attached = debug.stub.kept = false;
+        debug.stub.acks_due = 0;
         says("\n");
         guest_console_drain();
         arrives("\r");
@@ -187,6 +188,23 @@ static void test_user7_gdb(void **state)
     assert_string_equal(heard(), "");
 }
 
+/* USER-8: one acknowledgment that was lost does not make every packet behind it wait. */
+static void test_user8_lost_ack(void **state)
+{
+    (void)state;
+    attach();
+    says("one\n");
+    guest_console_turn();
+    now += SECOND;
+    says("two\n");
+    guest_console_turn();
+    assert_true(was_sent("two\n"));
+    assert_int_equal(debug.stub.acks_due, 1);
+    arrives("+");
+    says("three\n");
+    assert_true(guest_console_due());
+}
+
 /* What the guest said before a stop is there before the stop; what waits then is not lost. */
 static void test_user7_stop(void **state)
 {
@@ -208,7 +226,7 @@ static void test_user7_stop(void **state)
     guest_console_drain();
     assert_int_equal(sent_length, 0);
     debug.stub.running = debug.stub.stop_due = true;
-    debug.stub.awaiting_ack = false;
+    debug.stub.acks_due = 0;
     assert_true(guest_console_due());
     guest_console_turn();
     assert_true(was_sent("meanwhile\n"));
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_not_open), /* before it is opened */
         cmocka_unit_test_setup(test_user7_clear, setup),
         cmocka_unit_test_setup(test_user7_gdb, setup),
+        cmocka_unit_test_setup(test_user8_lost_ack, setup),
         cmocka_unit_test_setup(test_user7_stop, setup),
         cmocka_unit_test_setup(test_bp24_gdb_comes, setup),
         cmocka_unit_test_setup(test_user8_gdb_vanishes, setup),
