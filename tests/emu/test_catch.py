@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from harness import capabilities, walk
+
 pytestmark = pytest.mark.needs("gdbvisor")
 
 LSTAR = 0xC0000082
@@ -69,6 +71,25 @@ def test_catch_cr0_and_string_once(catches):
     assert re.search(r"catch 2: out to port 0x84, 1 byte\n", gdb.console)
     gdb.detach()
     vm.wait_said("catches: ok")
+
+
+def test_catch_int(boot, machine):
+    """INT n: stops in front of it; where the processor has no interception of it, the answer is the
+    `break` that stops where its handler begins."""
+    vm = boot("steps")
+    gdb = vm.gdb()
+    walk.to(vm, gdb, "steps_begin")
+    answer = gdb.monitor("catch int 0x31").splitlines()
+    if capabilities.vendor(machine) == "svm":
+        assert answer == ["catch 1: int 0x31"]
+        assert gdb.go().pc == vm.guest["s_int31"]
+    else:
+        way = f"break *{vm.guest['h_int31']:#x}"
+        assert answer[1:] == [f"int 0x31: {way}"]
+        gdb.run(way)
+        assert gdb.go().pc == vm.guest["h_int31"]
+    gdb.detach()
+    vm.wait_said("steps: ok")
 
 
 def test_user_10_catch_costs_nothing_when_off(catches, machine):

@@ -86,6 +86,7 @@ AFTER32 = {
     "u_sysenter": ["h_sysenter"],
     "h_sysexit": ["u_after_sysenter"],
     "u_gp": ["h_gp"],
+    "u_leave": ["h_leave"],
     "s_iret_v86": ["v_start"],
     "v_int31": ["h_int31"],
     "v_int3": ["h_int3"],
@@ -142,9 +143,12 @@ AFTER64 = {
     "c_jump": ["s_from_32"],
     "s_iretq": ["u_begin"],
     "u_call_gate": ["h_gate"],
-    "u_leave": ["h_leave"],
     "s_out": ["s_in"],
     "s_in": ["s_after_in"],
+    "s_outs": ["s_outs", "s_after_outs"],
+    "s_xsetbv": ["s_after_xsetbv", "h_ud"],
+    "s_invd": ["s_after_invd"],
+    "s_vmsave": ["h_ud"],
     "s_bad_cr3": ["h_gp"],
     "s_bad_efer": ["h_gp"],
 }
@@ -164,9 +168,9 @@ MWAIT = {
 @pytest.mark.parametrize("caught", [False, True])
 def test_step_gates_faults_mwait(boot, machine, caught):
     """HAXM-18, HAXM-20, WHPX-4, -5, -6, BP-31, GEN-4, GEN-7: 64-bit mode: call gates and far returns
-    between rings and modes, SYSENTER, MWAIT; OUT and IN that exit; MOV CR3 and WRMSR that exit and
-    fault: the step is at the first instruction of the handler, once. With `monitor catch cr3` the
-    user is told first."""
+    between rings and modes, SYSENTER, MWAIT; what exits; MOV CR3 and WRMSR that exit and fault: the
+    step is at the first instruction of the handler, once. With `monitor catch cr3` the user is told
+    first."""
     vm = boot("steps64")
     gdb = vm.gdb()
     walk.to(vm, gdb, "steps_begin")
@@ -179,7 +183,8 @@ def test_step_gates_faults_mwait(boot, machine, caught):
         ends["s_bad_cr3"] = ["s_bad_cr3", "h_gp"]
     seen = walk.walk(vm, gdb, "steps_end")
     walk.check_all(vm.guest, seen, ends)
-    assert [before for before, _ in seen].count("s_bad_cr3") == 1 + caught
+    passed = [before for before, _ in seen]
+    assert (passed.count("s_outs"), passed.count("s_bad_cr3")) == (3, 1 + caught)
     assert gdb.read_int(vm.guest["gp_count"], 4) == 2
     gdb.cont()
     assert "TF seen" not in vm.wait_said("steps64: ok")

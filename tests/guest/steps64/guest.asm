@@ -1,6 +1,6 @@
 ; More of what is tricky to step, in 64-bit mode: call gates and far returns between rings and to
-; compatibility mode, SYSENTER, instructions that exit and then fault, MWAIT, IRET while NMIs are
-; blocked. Like `steps` it keeps each flags image it gets to see and looks for TF.
+; compatibility mode, SYSENTER, what exits and what then faults, MWAIT, IRET while NMIs are blocked.
+; Like `steps` it keeps each flags image it gets to see and looks for TF.
 %define GUEST_BITS 64
 %include "common.inc"
 
@@ -156,6 +156,37 @@ EXPORT s_out
 EXPORT s_in
     in al, dx
 EXPORT s_after_in
+    mov esi, gate_pointer
+    mov ecx, 3
+EXPORT s_outs
+    rep outsb
+EXPORT s_after_outs
+    mov eax, 1
+    cpuid
+    xor ebx, ebx
+    bt ecx, 26                      ; XSAVE
+    setc bl
+    shl ebx, 18
+    mov rax, cr4
+    or eax, ebx
+    mov cr4, rax                    ; OSXSAVE
+    FAULTS_TO s_after_xsetbv        ; without XSAVE
+    xor ecx, ecx
+    mov eax, 3
+    xor edx, edx
+EXPORT s_xsetbv
+    xsetbv
+EXPORT s_after_xsetbv
+    nop
+EXPORT s_invd
+    invd
+EXPORT s_after_invd
+    FAULTS_TO s_after_vmsave
+    mov eax, pml4                   ; a page: else #GP may come first
+EXPORT s_vmsave
+    db 0x0f, 0x01, 0xdb             ; #UD: there is no SVM for a guest
+    hlt
+EXPORT s_after_vmsave
     cmp dword [try_faults], 0
     je s_no_faults
     FAULTS_TO s_after_cr3
