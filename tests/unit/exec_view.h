@@ -24,7 +24,7 @@ enum { PAGE = 4096, CODE = 0x400000, OTHER = 0x800000, INT3 = 0xcc };
 static uint8_t pool[512 * PAGE] HV_ALIGNED(4096);
 static const struct stage2_format *format;
 static struct vcpu *v;
-static struct hv_exit out;
+HV_UNUSED static struct hv_exit out;
 
 static inline void remove_all(void)
 {
