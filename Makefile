@@ -232,7 +232,8 @@ $(foreach kind,gcc clang,$(eval $(call HEADER_RULES,$(kind))))
 check-headers: $(foreach kind,gcc clang,$(HEADERS:%=$(BUILD)/headers/$(kind)/%.ok))
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
-FORMATTED := $(HV_C) $(EFI_C) $(HEADERS) $(APP_H) $(wildcard tests/*/*.c) $(wildcard tests/efi/*/*.c)
+FORMATTED := $(HV_C) $(EFI_C) $(HEADERS) $(APP_H) $(wildcard tests/*/*.c) \
+             $(wildcard tests/efi/*.h tests/efi/*/*.c)
 .PHONY: format
 check-format: | $(DEPS)
 	@bad=$$(clang-format --dry-run -Werror $(FORMATTED) 2>&1 | sed -n 's/:.* error: .*//p' | uniq); \

@@ -1,6 +1,7 @@
 """tools/gdbvisor.py on a UEFI firmware: its images, and their symbols."""
 
 import re
+import time
 
 import pytest
 
@@ -79,3 +80,37 @@ def test_efi_symbols_of_a_file(at_entry):
         with pytest.raises(GdbError, match=re.escape(sentence)):
             gdb.run(f"efi-symbols {wrong}", 60)
     _in_greet(vm, gdb)
+
+
+def test_efi_symbols_of_a_driver(start):
+    """USER-5: a boot service driver that the shell has loaded and that a timer's event calls, long
+    behind its entry: break in it by name, step over its lines, see who called, and let it go on."""
+    driver = build.EfiProgram("ticker", kind="bsdrv")
+    script = "\r\n".join(["FS0:", "load ticker.efi", "echo load: %lasterror%", ""])
+    files = {"EFI/BOOT/BOOTX64.EFI": paths.APPLICATION, "ticker.efi": driver.efi,
+             "EFI/BOOT/gdbvisor.cfg": b"gdb=com2 console=com1 guest=next stop=none\n",
+             "startup.nsh": script.encode()}
+    vm = start([], disks=[build.fat(files)])
+    vm.wait_console("load: 0x0", 90)
+    gdb = vm.gdb(setup=COMFORT)
+    shown = gdb.run("efi-symbols", 120)
+    base = int(re.search(rf"ticker at (0x[0-9a-f]+): symbols of {driver.elf}", shown)[1], 16)
+    assert gdb.read(base, 2) == b"MZ"
+    gdb.run("break count")
+    for _ in range(2):
+        before = gdb.value("ticks")
+        stop = gdb.go()
+        assert stop.raw["frame"]["func"] == "count"
+        assert stop.raw["frame"]["file"].endswith("ticker.c")
+        assert gdb.value("ticks") == before
+        assert re.search(r"#0 +count \(more=.*\n#1 +0x\w+ in on_tick \(", gdb.run("bt 2"))
+        assert gdb.value("more") == 1
+        assert gdb.execute("next").raw["frame"]["func"] == "count"
+        assert gdb.value("ticks") == before + 1
+        gdb.execute("finish")
+    gdb.run("delete")
+    gdb.cont()
+    time.sleep(1)
+    assert gdb.interrupt().signal == "SIGINT"
+    assert gdb.value("ticks") > before + 1
+    gdb.detach()

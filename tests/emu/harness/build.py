@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from .paths import BUILD, EFI_SOURCES, GUEST_SOURCES, HYPERVISOR, NASM, SECTOR_SOURCES
+from .paths import BUILD, EFI_SOURCES, GUEST_SOURCES, HYPERVISOR, NASM, ROOT, SECTOR_SOURCES
 
 DISK_SIZE = 2 << 20
 FAT_SIZE = 63 << 20  # whole cylinders of 16 heads and 63 sectors
@@ -182,15 +182,16 @@ def grub_efi():
 
 EFI_FLAGS = ("-std=gnu17 -O1 -g -fpic -ffreestanding -fno-stack-protector -mno-red-zone "
              "-fcf-protection=none -Wall -Wextra -Werror -DGNU_EFI_USE_MS_ABI -DHAVE_USE_MS_ABI "
-             "-isystem /usr/include/efi -isystem /usr/include/efi/x86_64").split()
+             "-isystem /usr/include/efi -isystem /usr/include/efi/x86_64 "
+             f"-I{ROOT}").split()
 EFI_SECTIONS = (".text", ".data", ".dynamic", ".dynsym", ".rela", ".reloc")
 
 
 class EfiProgram:
-    """An UEFI application of tests/efi: its PE file, and the ELF file with its symbols. `named`:
-    its debug directory names that file."""
+    """A UEFI program of tests/efi: its PE file, and the ELF file with its symbols. `named`: its
+    debug directory names that file. kind: "app", or "bsdrv" for a boot service driver."""
 
-    def __init__(self, name, named=True):
+    def __init__(self, name, named=True, kind="app"):
         folder = BUILD / "efi" / ("named" if named else "unnamed")
         self.efi, self.elf = folder / f"{name}.efi", folder / f"{name}.so"
         obj = self.elf.with_suffix(".o")
@@ -201,7 +202,7 @@ class EfiProgram:
             _run("ld", "-nostdlib", "-shared", "-Bsymbolic", "-T", "/usr/lib/elf_x86_64_efi.lds",
                  "-o", self.elf, "/usr/lib/crt0-efi-x86_64.o", obj, "/usr/lib/libgnuefi.a")
             _run("objcopy", *(f"--only-section={s}" for s in EFI_SECTIONS),
-                 "--output-target=efi-app-x86_64", self.elf, self.efi)
+                 f"--output-target=efi-{kind}-x86_64", self.elf, self.efi)
             if named:
                 self._add_debug_directory()
 
