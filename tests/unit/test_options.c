@@ -1,4 +1,4 @@
-/* boot/options.c: the option line and what it says of bad ones. */
+/* boot/options.c, boot/option_values.c: the option line and what it says of bad ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
