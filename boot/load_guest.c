@@ -140,4 +140,6 @@ void load_guest(struct vcpu *v, const struct boot_info *info, struct memory_map 
         load_sector(v, info, map, request.image);
     else
         set_entry(v, load_kernel(image.kind, &request));
+    if (image.kind == IMAGE_LINUX)
+        *map = plan.linux_kernel.e820; /* with the page of the ACPI root */
 }

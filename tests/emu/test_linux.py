@@ -75,6 +75,19 @@ def test_linux_break_in_and_detach(kernel):
     assert "unknown reason" not in console
 
 
+def test_linux_has_the_map_that_the_monitor_shows(kernel):
+    """`monitor e820` is what the kernel got, with the pieces that loading it took."""
+    names = {"usable": "RAM", "ACPI data": "ACPI tables"}
+    vm = kernel("stop=none", "loglevel=7")
+    console = vm.wait_console("PM-Timer", 120)
+    rows = re.findall(r"BIOS-e820: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] (.*)", console)
+    assert len(rows) > 4
+    kernels = [(int(low, 16), int(high, 16), names.get(what.strip(), what.strip()))
+               for low, high, what in rows]
+    shown = re.findall(r"^([0-9a-f]+)-([0-9a-f]+)  (.*)$", vm.gdb().monitor("e820"), re.MULTILINE)
+    assert [(int(low, 16), int(high, 16), what) for low, high, what in shown] == kernels
+
+
 @pytest.mark.long
 def test_linux_entry_start_kernel_watch(kernel, linux):
     """The session of `make demo`: entry, start_kernel, step, watchpoint, Ctrl-C, detach.
