@@ -271,6 +271,30 @@ def test_efi_refuse(stick, options, words):
     _refused(stick(options, wait=None), *words)
 
 
+BAD_CONFIGS = {
+    "long": (b"gdb=com2 " * 2000, "gdbvisor.cfg holds more options than"),
+    "mark": ("gdb=com2".encode("utf-16-le"), "gdbvisor.cfg is neither UTF-8 nor UTF-16"),
+    "word": (b"\xef\xbb\xbfgdb=com2\r\nconsole=com1\r\ncolour=red # ?",
+             "1 bad option, first: colour=red: unknown option"),
+}
+
+
+def test_efi_refuse_configs(start):
+    """Bad gdbvisor.cfg, one after the other: each is named, and the shell goes on."""
+    files, script = {}, ["FS0:"]
+    for name, (content, _) in BAD_CONFIGS.items():
+        files |= {f"{name}/gdbvisor.efi": paths.APPLICATION, f"{name}/gdbvisor.cfg": content}
+        script += [f"\\{name}\\gdbvisor.efi", f"echo {name}: %lasterror%"]
+    files["startup.nsh"] = "\r\n".join([*script, "echo the end", ""]).encode()
+    vm = start([], disks=[build.fat(files)])
+    console = vm.wait_console("the end\r\n", 90, refused=True)
+    for name, (_, sentence) in BAD_CONFIGS.items():
+        before, _, console = console.partition(f"\n{name}: 0x")
+        assert f"cannot start: {sentence}" in before
+        assert console.startswith(("8000000000000003", "3"))  # EFI_UNSUPPORTED
+    assert "guest: running" not in vm.console()
+
+
 def test_efi_refuse_memory(start):
     """No memory for the reservation: a sentence, and back to the shell, which goes on."""
     script = "\r\n".join(["FS0:", "hog.efi", f"gdbvisor.efi {OPTIONS}", "echo back with %lasterror%",
@@ -309,25 +333,31 @@ def test_efi_refuse_vtx_off(start):
     assert "guest: running" not in console
 
 
-SIGNED = ("EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi")
+GDBVISOR, GRUB = "EFI/BOOT/BOOTX64.EFI", "EFI/debian/grubx64.efi"
 
 
-@pytest.mark.parametrize("grub_is_signed", [False, True])
-def test_efi_secure_boot(stick, grub_is_signed):
-    """Secure Boot: gdbvisor is signed; what it starts has to be as well, or is refused, and the
-    firmware goes on to the end of its boot entries."""
-    programs = dict(zip(SIGNED, (paths.APPLICATION, build.grub_efi())))
-    files = {name: build.signed(program) for name, program in programs.items()}
-    if not grub_is_signed:
-        files[SIGNED[1]] = programs[SIGNED[1]]
+@pytest.mark.parametrize("signed", [(GDBVISOR, GRUB), (GDBVISOR,), ()],
+                         ids=["both", "gdbvisor", "none"])
+def test_efi_secure_boot(stick, signed):
+    """Secure Boot: gdbvisor has to be signed, and what it starts as well; else the firmware refuses
+    the one or the other, and goes on with the next boot entry."""
+    files = {GDBVISOR: paths.APPLICATION, GRUB: build.grub_efi()}
+    files |= {name: build.signed(files[name]) for name in signed}
     files["EFI/debian/grub.cfg"] = b"echo grub: here\n"
+    greeter = build.signed(build.EfiProgram("greeter").efi)
+    other = build.fat({"EFI/BOOT/BOOTX64.EFI": greeter})
     vm = stick("guest=efi:\\EFI\\debian\\grubx64.efi stop=none", files, wait=None,
-               firmware="uefi-secure-boot")
-    if grub_is_signed:
+               firmware="uefi-secure-boot",
+               extra=("-drive", f"format=raw,file={other},snapshot=on"))
+    if GRUB in signed:
         vm.wait_console("grub: here")
-    else:
+        return
+    if signed:
         assert "Secure Boot" in vm.wait_refusal()
-        vm.wait_console("enter the Boot Manager Menu", refused=True)
+    console = vm.wait_console("greeter: hello", refused=True)
+    assert "guest: running" not in console
+    if not signed:
+        assert "Access Denied" in console and "gdbvisor 0." not in console
 
 
 def test_efi_refuse_twice(start):
