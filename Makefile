@@ -46,11 +46,11 @@ HV_OBJS := $(HV_C:%.c=$(BUILD)/hv/%.o) $(HV_ASM:%.asm=$(BUILD)/hv/%.asm.o)
 # The UEFI application in front of it.
 APP_C    := $(wildcard boot/efi/app/*.c)
 APP_OBJS := $(APP_C:%.c=$(BUILD)/hv/%.o) $(BUILD)/hv/boot/efi/app/reloc.asm.o
-APP_H    := $(wildcard boot/efi/app/*.h)
+APP_H    := $(wildcard boot/efi/app/*.h boot/efi/menu/*.h)
 
-# What starts the menu of the image from UEFI.
-MENU_C    := boot/efi/menu/menu.c
-MENU_OBJS := $(patsubst %,$(BUILD)/hv/%,boot/efi/menu/menu.o boot/efi/device_path.o lib/string.o \
+# What starts the menu of the image, or of a server, from UEFI.
+MENU_C    := $(wildcard boot/efi/menu/*.c)
+MENU_OBJS := $(patsubst %,$(BUILD)/hv/%,$(MENU_C:.c=.o) boot/efi/device_path.o lib/string.o \
                boot/efi/app/reloc.asm.o)
 EFI_C     := $(APP_C) $(MENU_C)
 APP_FLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \

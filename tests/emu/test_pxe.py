@@ -1,5 +1,6 @@
 """gdbvisor from the network: by GRUB's network image, and gdbvisor.efi by itself."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -10,7 +11,7 @@ from harness import paths
 
 pytestmark = [pytest.mark.needs("gdbvisor", "qemu"), pytest.mark.every_machine]
 
-GRUB = {"bios": "boot/grub/i386-pc/core.0", "uefi": "boot/grub/x86_64-efi/core.efi"}
+GRUB = {"bios": "boot/grub/i386-pc/core.0", "uefi": "menu.efi"}
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def served(tmp_path):
     """The folder of files that docs/boot.md tells to serve by TFTP."""
     folder = tmp_path / "tftp"
     shutil.copytree(paths.BUILD / "iso", folder)
+    shutil.copy(paths.BUILD / "menu.efi", folder)
     subprocess.run(["grub-mknetdir", f"--net-directory={folder}", "--subdir=boot/grub"], check=True,
                    capture_output=True)
     return folder
@@ -90,3 +92,17 @@ def test_pxe_efi(net):
     assert gdb.interrupt().signal == "SIGINT"
     assert gdb.value("$cs") == 0x38
     assert gdb.exits()["port i/o"] > 0
+
+
+@pytest.mark.firmware("uefi", emulator="qemu")
+def test_pxe_next(net):
+    """The menu's "what the firmware boots next": GRUB from the server ends, its starter tells the
+    firmware of an error, and that goes on with its next boot entry, as a guest."""
+    vm = net(GRUB["uefi"])
+    _press(vm, 1)
+    vm.wait_screen("gdb: waiting on com2", 90)
+    gdb = vm.gdb()
+    assert gdb.value("$efer") & 0x500 == 0x500
+    gdb.detach()
+    console = vm.wait_console("Start PXE over IPv6")
+    assert re.search(r'failed to start Boot\w+ "UEFI PXEv4 .*: Not Found', console)
