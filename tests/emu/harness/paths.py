@@ -26,3 +26,5 @@ IMAGE = BUILD / "gdbvisor.iso"
 KERNEL = BUILD / "kernel" / "vmlinuz"
 INITRD = BUILD / "kernel" / "initrd.img"
 KERNEL_SYMBOLS = BUILD / "kernel" / "vmlinux.sym"
+KERNEL_DEBUG = BUILD / "kernel" / "vmlinux"  # with Debian's debug information
+KERNEL_SOURCE = BUILD / "kernel" / "source"
