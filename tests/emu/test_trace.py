@@ -106,3 +106,11 @@ def test_gdb_traces_steps_and_dumps(boot, tmp_path):
     assert "= 11" in gdb.run("tdump")
     gdb.run("tfind none")
     assert gdb.value(f"*(long*){counter:#x}") == 40
+    # The next gdb has it all: tracepoint, condition, actions and frames.
+    gdb.disconnect()
+    gdb = vm.gdb()
+    listed = gdb.run("info tracepoints")
+    assert f"trace only if *(long*){counter:#x} >= 10" in listed
+    assert "while-stepping 2" in listed
+    gdb.run("tfind 3")
+    assert "= 11" in gdb.run("tdump")
