@@ -82,6 +82,11 @@ def _takes(line):
     return "PANIC" not in _said_by("-n", line)
 
 
+def gives_uefi_tables():
+    """Whether a UEFI firmware finds ACPI tables in it."""
+    return _takes(UEFI_OPTIONAL)
+
+
 @functools.lru_cache
 def own_lines():
     """The lines that depend on how this Bochs was built."""
@@ -120,7 +125,7 @@ def write(folder, machine, *, cdrom=None, memory, tiny, serial, cpu=None, cpus=1
     text = CONFIG.format(memory=memory, rom=rom, vga_rom=_vga_rom(), cpu=cpu or machine.cpu, cpus=cpus,
                          ips=IPS_TINY if tiny else IPS_SYSTEM, log=folder / "bochs.log")
     lines = own_lines()
-    if machine.firmware == "uefi" and _takes(UEFI_OPTIONAL):
+    if machine.firmware == "uefi" and gives_uefi_tables():
         lines = [*lines, UEFI_OPTIONAL]
     text += "".join(f"{line}\n" for line in lines)
     text += "".join(f"{port}: enabled=1, {what}\n" for port, what in serial.items())

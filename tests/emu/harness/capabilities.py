@@ -33,9 +33,9 @@ PROBED = {
 BOCHS_MENDED = (2, 8)
 
 # What follows from the machine alone, and what a machine may have in its `lacks`.
-BY_MACHINE = ("svm", "vmx", "qemu", "bochs", "bios", "uefi", "init-exits")
+BY_MACHINE = ("svm", "vmx", "qemu", "bochs", "bios", "uefi", "init-exits", "smp")
 LISTED = ("gdbvisor", "raw", "triple", "hlt_step", "quiet_step", "guest_debugger", "screen",
-          "nmi-button", "ends", "no-uart", "task_switch_step", "df_exit", "smp")
+          "nmi-button", "ends", "no-uart", "task_switch_step", "df_exit")
 
 
 def vendor(machine):
@@ -69,6 +69,10 @@ def _by_machine(machine, capability):
             return "an INIT does not exit on AMD's processors"
         if not _mended(machine):
             return "an INIT that caused an exit stays pending in Bochs 2.7"
+    elif capability == "smp":
+        if (machine.emulator, machine.firmware) == ("bochs", "uefi") and \
+                not bochs_config.gives_uefi_tables():
+            return "this Bochs gives UEFI no tables that tell of other CPUs"
     elif vendor(machine) != capability:
         return f"the test is about {'VT-x' if capability == 'vmx' else 'SVM'}"
     return None
