@@ -161,6 +161,37 @@ def _watch_without_registers(vm, gdb, *watchpoints):
         gdb.run(f"{kind} {what}")
 
 
+def test_watch_among_breakpoints(unpack):
+    """Code with breakpoints writes what is watched in its own page, by both addresses, as does an
+    interrupt handler from outside: each is told behind the instruction, and the breakpoints hit."""
+    vm, gdb, at = unpack
+    for base in (TARGET, TARGET + ALIAS):
+        gdb.run("hbreak go")
+        gdb.go(60)
+        gdb.run("delete")
+        _watch_without_registers(vm, gdb, *(
+            ("watch", f"*({kind} *){at(label) + offset:#x}") for kind, label, offset in
+            (("int", "p_count", 0), ("char", "p_text", 15), ("int", "p_patched", 1),
+             ("int", "p_in_next", 1), ("int", "p_flag", 0))))
+        gdb.run("set $flag = $bpnum")
+        breakpoints = [at("p_before_edge", base), at("p_many", base)]  # none where the code sums
+        for place in breakpoints:
+            gdb.run(f"break *{place:#x}")
+        places = []
+        while not places or places[-1] != breakpoints[-1]:
+            stop = gdb.go(60)
+            places.append(stop.pc)
+            assert (stop.reason == "breakpoint-hit") == (stop.pc in breakpoints)
+            if stop.pc == vm.guest["h_timer_set"]:  # or the timer's next interrupt is always first
+                gdb.run("delete $flag")
+        assert places == [
+            at("p_data", base) + 10, at("p_data", base) + 16, at("p_copied", base),
+            vm.guest["h_timer_set"], at("p_patched", base), at("p_in_next_set", base),
+            *breakpoints], [hex(place) for place in places]
+        gdb.run("delete")
+    assert gdb.read_int(vm.guest["errors"], 4) == 0
+
+
 def test_read_watch_among_breakpoints(unpack):
     """Code with breakpoints reads what is watched in its own page: told behind the instruction,
     and what it only writes is not told as read."""
