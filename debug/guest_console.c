@@ -234,6 +234,15 @@ void guest_console_drain(void)
     }
 }
 
+void guest_console_say(const char *text, size_t size)
+{
+    if (!debug.stub.stop_due)
+        return;
+    guest_console_drain();
+    send_packet(text, size);
+    guest_console_drain();
+}
+
 void guest_console_stamp(bool on)
 {
     told.stamps = on;

@@ -26,6 +26,9 @@ void guest_console_turn(void);
 /* For who holds all CPUs, before a stop is told: sends all, and waits until gdb has it. */
 void guest_console_drain(void);
 
+/* The same with a text of ours for gdb's console behind it, in one packet. */
+void guest_console_say(const char *text, size_t size);
+
 /* Something waits that may be sent now. */
 bool guest_console_due(void);
 

@@ -5,15 +5,19 @@
 #include "debug/catch.h"
 #include "debug/death.h"
 #include "debug/exceptions.h"
+#include "debug/guest_console.h"
 #include "debug/state.h"
+#include "hv/compiler.h"
 #include "lib/fmt.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
 static void say(const char *text)
 {
-    gdbstub_console(&debug.stub, text, strlen(text));
-    gdbstub_console(&debug.stub, "\n", 1);
+    char line[256];
+    size_t length = fmt_print(line, sizeof(line), "%s\n", text);
+
+    guest_console_say(line, HV_MIN(length, sizeof(line) - 1));
 }
 
 /* On the console; for gdb; and in plain text on the line when no gdb is there to hide it. */

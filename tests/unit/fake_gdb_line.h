@@ -28,6 +28,8 @@ static const char *const *turns;
 static char pending[512], sent[16384];
 static size_t pending_at, sent_length;
 static unsigned listens, hushes;
+static unsigned acks; /* gdb's, of text for its console, on their way; */
+static bool is_told;  /* it says nothing else until the stop that the text is about, or a run */
 static bool listening;
 
 static inline void end(const char *why)
@@ -72,6 +74,7 @@ static inline void link_listen(void)
 {
     listens++;
     listening = true;
+    is_told = false;
 }
 
 static inline void link_hush(void)
@@ -86,6 +89,12 @@ static inline void link_poll(void)
 
 static inline int link_get(void)
 {
+    if (acks) {
+        acks--;
+        return '+';
+    }
+    if (is_told)
+        return LINK_EMPTY;
     if (!pending[pending_at] && !debug.stub.running && !next_turn())
         end("gdb has nothing more to say");
     if (!pending[pending_at])
@@ -96,7 +105,7 @@ static inline int link_get(void)
 
 static inline bool link_waits(void)
 {
-    return pending[pending_at] != 0;
+    return acks || pending[pending_at];
 }
 
 /* What the other end answers may not come as an interrupt: it would be taken for the guest's NMI.
@@ -107,6 +116,8 @@ static inline void link_put(const char *bytes, size_t size)
     assert_true(sent_length + size < sizeof(sent));
     memcpy(sent + sent_length, bytes, size);
     sent[sent_length += size] = 0;
+    is_told = debug.stub.running && size > 2 && bytes[1] == 'O';
+    acks += is_told;
 }
 
 static inline uint32_t link_baud(void)

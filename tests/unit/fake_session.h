@@ -77,7 +77,8 @@ static inline void session(bool has_link, bool stop_at_entry, const struct model
     turns = gdb;
     pending[0] = sent[0] = 0;
     pending_at = sent_length = 0;
-    listens = hushes = 0;
+    listens = hushes = acks = 0;
+    is_told = false;
     listening = false;
     halted = false;
     model_script(guest, count);

@@ -269,7 +269,7 @@ static void test_user4_triple_fault(void **state)
     (void)state;
     SESSION();
     assert_int_equal(count_sent("$T0b"), 1);
-    assert_int_equal(count_sent("$O"), 4);         /* two lines and their ends */
+    assert_int_equal(count_sent("$O"), 2);
     assert_int_equal(count_sent("$0110*)#15"), 1); /* rip 0x1001, run-length coded */
     /* With nobody there: in plain text, and then it waits for a gdb. */
     setup(NULL);

@@ -232,6 +232,31 @@ static void test_user7_stop(void **state)
     assert_true(was_sent("meanwhile\n"));
 }
 
+/* USER-8: a report's line goes behind the guest's, and is waited for. */
+static void test_user8_say(void **state)
+{
+    (void)state;
+    attach();
+    says("the guest\n");
+    uint64_t before = now;
+    coming_at = 0;
+    strcpy(coming, "+");
+    guest_console_say("report\n", 7);
+    assert_true(was_sent("the guest\n"));
+    assert_true(was_sent("report\n"));
+    assert_true(now - before >= SECOND / 4); /* the second one was never acknowledged */
+    before = now;
+    coming_at = 0;
+    strcpy(coming, "+");
+    guest_console_say("more\n", 5);
+    assert_true(now - before < SECOND / 8);
+    assert_int_equal(debug.stub.acks_due, 0);
+    debug.stub.stop_due = false;
+    sent_length = 0;
+    guest_console_say("nobody\n", 7);
+    assert_int_equal(sent_length, 0);
+}
+
 /* BP-24: a gdb that comes: its packet is the stub's, and from then on nothing is in the clear. */
 static void test_bp24_gdb_comes(void **state)
 {
@@ -412,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup(test_user7_gdb, setup),
         cmocka_unit_test_setup(test_user8_lost_ack, setup),
         cmocka_unit_test_setup(test_user7_stop, setup),
+        cmocka_unit_test_setup(test_user8_say, setup),
         cmocka_unit_test_setup(test_bp24_gdb_comes, setup),
         cmocka_unit_test_setup(test_user8_gdb_vanishes, setup),
         cmocka_unit_test_setup(test_full, setup),
