@@ -56,6 +56,40 @@ def test_hits_cost_nothing_until_asked(boot):
 
 
 @pytest.mark.needs("raw")
+def test_tracepoints_are_switched_amid_a_run(boot):
+    """QTEnable and QTDisable: what is off is not hit, nor does it cost an exit."""
+    vm = boot("hello64")
+    rsp = vm.rsp()
+    rsp.ask("qSupported:swbreak+")
+    loop, counter = _to_loop(vm, rsp)
+
+    def run_to(count):
+        code = f"24{counter:08x}1a22{count:02x}1327"  # counter == count
+        assert rsp.ask(f"Z0,{loop:x},1;X{len(code) // 2:x},{code}") == "OK"
+        assert rsp.ask("vCont;c", 120).startswith("T05swbreak:;")
+        assert rsp.ask(f"z0,{loop:x},1") == "OK"
+
+    def hits():
+        return [int(rsp.ask(f"qTP:{n}:{loop:x}")[1:].split(":")[0], 16) for n in (1, 2)]
+
+    for packet in ("QTinit", f"QTDP:1:{loop:x}:E:0:0", f"QTDP:2:{loop:x}:D:0:0", "QTStart"):
+        assert rsp.ask(packet) == "OK"
+    run_to(100)
+    assert hits() == [100, 0]  # each round has come by, and the one that stopped, too
+    for packet in (f"QTDisable:1:{loop:x}", f"QTEnable:2:{loop:x}"):
+        assert rsp.ask(packet) == "OK"
+    run_to(150)
+    assert hits() == [100, 50]
+    assert rsp.ask(f"QTDisable:2:{loop:x}") == "OK"
+    before = rsp.exits()["total"]
+    rsp.resume()
+    assert rsp.quiet(0.3)
+    rsp.interrupt()
+    assert rsp.exits()["total"] - before < 20
+    assert hits() == [100, 50]
+
+
+@pytest.mark.needs("raw")
 def test_room_for_traces(boot):
     """trace=SIZE: so much is there, and hidden from the guest as all of the reservation."""
     vm = boot("hello64", options="trace=3M")
