@@ -207,11 +207,24 @@ static bool relocate(const struct guest_request *request, const struct header *h
     return true;
 }
 
+/* Places all, the information with the sections that plan has. */
+static bool place(const struct guest_request *request, struct multiboot_plan *plan,
+                  struct refusal *refusal)
+{
+    uint32_t size = multiboot2_info_size(request, &plan->sections);
+
+    if (!multiboot_place(request, size + GUEST_GDT_SIZE, plan, refusal))
+        return false;
+    plan->entry = guest_entry_flat32(plan->entry.rip, plan->info + size);
+    plan->entry.rax = MBI_MAGIC;
+    plan->entry.rbx = plan->info;
+    return true;
+}
+
 bool multiboot2_plan(const struct guest_request *request, struct multiboot_plan *plan,
                      struct refusal *refusal)
 {
     struct header header = {0};
-    uint32_t size;
 
     refusal->text[0] = '\0';
     if (request->module_count == 0 || request->module_count > BOOT_MAX_MODULES)
@@ -220,11 +233,12 @@ bool multiboot2_plan(const struct guest_request *request, struct multiboot_plan 
         !check_console(request, &header, refusal) || !read_image(request, &header, plan, refusal) ||
         !relocate(request, &header, plan, refusal))
         return false;
-    size = multiboot2_info_size(request, &plan->sections);
-    if (!multiboot_place(request, size + GUEST_GDT_SIZE, plan, refusal))
+    if (place(request, plan, refusal))
+        return true;
+    /* The file beside the kernel may be too much; who has not asked for sections does without. */
+    if (header.demands_sections || plan->sections.count == 0)
         return false;
-    plan->entry = guest_entry_flat32(plan->entry.rip, plan->info + size);
-    plan->entry.rax = MBI_MAGIC;
-    plan->entry.rbx = plan->info;
-    return true;
+    plan->sections.count = 0;
+    refusal->text[0] = '\0';
+    return place(request, plan, refusal);
 }

@@ -120,6 +120,23 @@ static void test_bad_sections(void **state)
     }
 }
 
+/* No room for the file beside the kernel: who has not asked for the sections starts without. */
+static void test_no_room(void **state)
+{
+    static const struct fake_tag wish = {INFORMATION, OPTIONAL, 12, {9}};
+
+    (void)state;
+    make_sections(64);
+    memory_map_set(&m.map, 0x201000, FAKE_SELF, MEMORY_RESERVED);
+    fake_module(&m, 0x100000, image, sizeof(image), "arg");
+    assert_string_equal(why(), "no RAM for the kernel's ELF sections: its file has 40 KiB");
+    fake_multiboot2(image + 0x1000, (const struct fake_tag[]){wish, end}, 2);
+    assert_true(make_plan());
+    assert_null(find_tag(run_plan(), 9, 0));
+    assert_memory_equal(m.memory + 0x100000, image + 0x1000, 0x800);
+    assert_memory_equal(m.memory + 0x200000, image + 0x2000, 0x1000);
+}
+
 static void test_largest_information(void **state)
 {
     (void)state;
@@ -136,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_elf_sections, setup),
         cmocka_unit_test_setup(test_bad_sections, setup),
+        cmocka_unit_test_setup(test_no_room, setup),
         cmocka_unit_test_setup(test_largest_information, setup),
     };
 
