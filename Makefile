@@ -379,7 +379,7 @@ help:
 #|   make             the artifacts: build/gdbvisor.elf, build/gdbvisor.efi and build/gdbvisor.iso
 #|   make demo        a Debian kernel under gdb, in an emulator; installs what is missing
 #|   make test        everything that is tested; installs what is missing
-#|   make check       the tests that need no machine: under a minute
+#|   make check       the tests that need no machine: two to three minutes on two CPUs
 #|
 #|   make run         the machine of the demo, without the script
 #|   make usb DEV=/dev/sdX   writes build/gdbvisor.iso to a stick; shows what is on it and asks
