@@ -100,8 +100,8 @@ def on_variable(session):
 
 def at_init(session):
     """A software breakpoint where the kernel starts its first program."""
-    session.step("A software breakpoint (an INT3 in the kernel's code) where the kernel starts its "
-                 "first program. The first argument is in rdi: the program's name.")
+    session.step("A software breakpoint, which the kernel's code does not show, where the kernel "
+                 "starts its first program. The first argument is in rdi: the program's name.")
     session.do("break run_init_process", r"Breakpoint 3 at 0xffffffff\w+")
     session.do("continue", r"Breakpoint 3, 0x\w+ in run_init_process \(\)",
                what="the kernel to come to its init")
