@@ -2,8 +2,10 @@
 
 #include "arch/x86/registers.h"
 #include "core/debug_regs.h"
+#include "core/guest_memory.h"
 #include "core/operand.h"
 #include "core/segment.h"
+#include "core/watch_pages.h"
 
 /* APM vol. 3, "STI": where IOPL allows it no other bit than IF has a say. */
 static bool set_interrupt_flag(struct vcpu *v)
@@ -17,15 +19,23 @@ static bool set_interrupt_flag(struct vcpu *v)
     return true;
 }
 
-static bool descriptors_watched(struct vcpu *v, uint16_t selector)
+static bool page_watched(struct vcpu *v, gva_t address)
 {
-    enum { LOCAL_TABLE = 4 };
-    const struct hv_segment *ldt = &v->regs.seg[SEG_LDTR];
+    struct x86_translation t;
+
+    return !guest_translate(v, address, &t) || watch_pages_has(t.gpa);
+}
+
+/* The selector's descriptor, which may lie on two pages: it is read, and its accessed bit set. */
+static bool descriptor_watched(struct vcpu *v, uint16_t selector)
+{
+    enum { LOCAL_TABLE = 4, DESCRIPTOR = 8 };
 
     vcpu_need(v, REGS_SEGMENTS | REGS_TABLES);
-    return selector & LOCAL_TABLE
-               ? debug_regs_accessed(v, ldt->base, ldt->limit + 1ULL)
-               : debug_regs_accessed(v, v->regs.gdtr.base, v->regs.gdtr.limit + 1ULL);
+    gva_t table = selector & LOCAL_TABLE ? v->regs.seg[SEG_LDTR].base : v->regs.gdtr.base;
+    gva_t address = table + (selector & ~7U);
+    return debug_regs_accessed(v, address, DESCRIPTOR) || page_watched(v, address) ||
+           page_watched(v, address + DESCRIPTOR - 1);
 }
 
 static bool load_ss(struct vcpu *v, uint16_t selector)
@@ -36,7 +46,7 @@ static bool load_ss(struct vcpu *v, uint16_t selector)
         return true;
     }
     if (v->regs.cr0 & CR0_PE)
-        return !descriptors_watched(v, selector) &&
+        return !descriptor_watched(v, selector) &&
                segment_load(v, SEG_SS, selector, vcpu_cpl(v)) == 0;
     vcpu_change(v, REGS_SEGMENTS);
     v->regs.seg[SEG_SS].selector = selector;

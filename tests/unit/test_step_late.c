@@ -288,6 +288,37 @@ static void test_haxm20_mov_ss_memory(void **state)
     }
 }
 
+/* HAXM-20: a descriptor of the LDT that a debug register watches; one of the GDT in its place is
+ * not meant. */
+static void test_haxm20_mov_ss_local(void **state)
+{
+    static const struct debug_slot watch = {true, DEBUG_ACCESS, 1, 0x3015};
+    const struct hv_segment *ss = &v->regs.seg[SEG_SS];
+
+    (void)state;
+    for (unsigned global = 0; global < 2; global++) {
+        setup(NULL);
+        vcpu_change(v, REGS_TABLES | REGS_SEGMENTS);
+        v->regs.gdtr = (struct hv_table){global ? 0x3000 : 0x4000, 0x17};
+        v->regs.seg[SEG_LDTR] = (struct hv_segment){
+            .attributes = 0x82, .base = global ? 0x4000 : 0x3000, .limit = 0x17};
+        model_memory_put(0x3010, 0x00cf92000000ffff);
+        model_memory_put(0x4010, 0x00cf92000000ffff);
+        v->regs.gpr[GPR_RAX] = 0x14;
+        debug_regs_set_user(0, &watch);
+        debug_regs_update(v);
+        code("\x8e\xd0", 2);
+        if (global) {
+            step_soft_only("\x8e\xd0", 2);
+            assert_int_equal(ss->selector, 0x14);
+        } else {
+            STEP({RUN_STEP, jump, {.kind = HV_EXIT_DEBUG, .debug = {DR6_B(3) | DR6_B(0)}}});
+            assert_int_equal(out.debug.dr6, DR6_B(0));
+        }
+        check_done(0x1002, 0x202);
+    }
+}
+
 /*
  * HAXM-20, BP-31: the shadow holds a debug register back, too (SDM vol. 3, "Masking Exceptions and
  * Interrupts When Switching Stacks"): where the processor has to do the MOV SS, the step may be
@@ -328,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup(test_haxm20_sti, setup),
         cmocka_unit_test_setup(test_haxm20_mov_ss, setup),
         cmocka_unit_test_setup(test_haxm20_mov_ss_memory, setup),
+        cmocka_unit_test_setup(test_haxm20_mov_ss_local, setup),
         cmocka_unit_test_setup(test_haxm20_mov_ss_late, setup),
     };
 

@@ -2,6 +2,7 @@
 #include "tests/unit/watch_view.h"
 
 #include "core/run.h"
+#include "core/step.h"
 #include "core/watch_pages.h"
 
 /* What all CPUs may do meanwhile, and afterwards. */
@@ -296,6 +297,38 @@ static void test_no_room(void **state)
     assert_false(watch_pages_open(v, &write));
 }
 
+/* BP-31: a step over MOV SS is done in C, but for a descriptor in a watched page, of both tables.
+ */
+static void test_descriptor_of_a_step(void **state)
+{
+    static const struct model_entry script[] = {
+        {RUN_STEP,
+         NULL,
+         {.kind = HV_EXIT_STAGE2, .stage2 = {.address = OTHER + 0x115, .write = true}}},
+        {RUN_STEP, NULL, {.kind = HV_EXIT_DEBUG, .debug = {DR6_BS}}},
+    };
+    static const gpa_t tables[] = {OTHER + 0x100, OTHER - 0x14}; /* the second: on two pages */
+
+    (void)state;
+    vcpu_change(v, REGS_ALL);
+    v->regs.seg[SEG_LDTR] = (struct hv_segment){.attributes = 0x82, .limit = 0x17};
+    memcpy(model_memory(CODE), "\x8e\xd0", 2);
+    watch(GDB_WATCH_WRITE, OTHER + 0x115, 3);
+    for (unsigned i = 0; i < 4; i++) {
+        gpa_t table = tables[i / 2];
+        v->regs.gdtr = (struct hv_table){table, 0x17};
+        v->regs.seg[SEG_LDTR].base = table;
+        v->regs.gpr[GPR_RAX] = i % 2 ? 0x14 : 0x10;
+        v->regs.rip = CODE;
+        v->watch_hits = 0;
+        memcpy(model_memory(table + 0x10), "\xff\xff\x00\x00\x00\x92\xcf\x00", 8);
+        model_script(script, 2);
+        core_step(v, &out);
+        assert_true(model_script_done());
+        assert_int_equal(v->watch_hits, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +343,7 @@ int main(void)
         BOTH(test_flushes),
         BOTH(test_no_room),
         BOTH(test_frame_of_an_event),
+        BOTH(test_descriptor_of_a_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
