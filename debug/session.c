@@ -160,11 +160,16 @@ static void take_exit(struct vcpu *v, const struct hv_exit *exit)
         settle(v);
 }
 
-/* Paging has changed: what waits may be memory now. Else another CPU holds, and looks itself. */
+/*
+ * Paging has changed: what waits may be memory now. While another CPU holds, which looks by its own
+ * paging, it is to be done still.
+ */
 static void resolve_breakpoints(struct vcpu *v)
 {
-    if (!waiting_unarmed() || !park_claim(v))
+    cpu_of(v)->looks = waiting_unarmed();
+    if (!cpu_of(v)->looks || !park_claim(v))
         return;
+    cpu_of(v)->looks = false;
     park_gather(v);
     exec_views_leave(v);
     if (breakpoints_resolve(v))
@@ -367,6 +372,8 @@ void debug_session_cpu(struct vcpu *v)
             stand(v, park_stand);
         else if (event->interrupted || (event->kind != EVENT_NONE && !held))
             tell(v);
+        else if (cpu_of(v)->looks)
+            resolve_breakpoints(v);
         else if (line_heard(v) || v->noticed)
             hear(v);
         else if (ipi_waits(v->number))

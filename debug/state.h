@@ -33,6 +33,7 @@ struct debug_cpu {
     bool leaving;                 /* the user was told of a stop, and it has not moved since, */
     gva_t stopped_at;             /* from here; */
     bool caught;                  /* told of what it is about to do there, which it does now */
+    bool looks;                   /* at what waits (debug/waiting.h): its paging has changed */
 };
 
 /* Belongs to who holds all CPUs (core/park.h). */

@@ -4,6 +4,9 @@
  */
 #include "tests/unit/fake_session.h"
 
+#include "core/backend.h"
+#include "core/handle.h"
+
 /* Steps in a range are not told but for the last; a Ctrl-C ends them. */
 static void test_range(void **state)
 {
@@ -193,6 +196,73 @@ static void test_tracepoint_of_a_gdb_that_goes(void **state)
     assert_int_equal(count_sent("$F0T1#"), 1);
 }
 
+enum { PML4 = 0x20000, PDPT = 0x21000, TABLE = 7, GIB_PAGE = 0x87 };
+
+static struct vcpu holder = {.number = 1};
+static struct hv_backend waits_for_holder;
+
+static void change_paging(struct hv_regs *r)
+{
+    r->rip++;
+    model_memory_put(PDPT + 5 * 8, MODEL_HIGH_START | GIB_PAGE);
+}
+
+static void change_paging_while_held(struct hv_regs *r)
+{
+    change_paging(r);
+    assert_true(park_claim(&holder));
+}
+
+static unsigned wait_for_holder(struct vcpu *cpu)
+{
+    assert_int_equal(*model_memory(MODEL_HIGH_START + 4), 0);
+    vcpu_set_count(0); /* nobody to wake */
+    park_release(&holder);
+    vcpu_set_count(1);
+    assert_ptr_equal(cpu, v);
+    return 0;
+}
+
+/*
+ * USER-2: five wait, one of them without a register: behind what changes a CPU's paging they are
+ * looked at by that paging. While another CPU holds, behind that.
+ */
+static void test_user2_looks(void **state)
+{
+    static const struct model_entry alone[] = {FREE(NULL, HV_EXIT_CR_WRITE), STEPS(change_paging),
+                                               FREE(NULL, HV_EXIT_NONE)};
+    static const struct model_entry held[] = {
+        FREE(NULL, HV_EXIT_CR_WRITE), STEPS(change_paging_while_held), FREE(NULL, HV_EXIT_NONE)};
+    static const struct model_entry *const scripts[] = {alone, held};
+    const struct hv_backend *model = hv_backend;
+    GDB("qSupported:swbreak+ Z0,140000000,1 Z0,140000001,1 Z0,140000002,1 Z0,140000003,1 "
+        "Z0,140000004,1 c");
+
+    (void)state;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(scripts); i++) {
+        setup(NULL);
+        memset(model_memory(MODEL_HIGH_START), 0, 5);
+        model_memory_put(PML4, PDPT | TABLE);
+        model_memory_put(PDPT, GIB_PAGE);
+        model_memory_put(PDPT + 5 * 8, 0);
+        vcpu_change(v, REGS_CONTROL);
+        v->regs.cr0 |= CR0_PG;
+        v->regs.cr4 |= CR4_PAE;
+        v->regs.cr3 = PML4;
+        waits_for_holder = *model;
+        waits_for_holder.wait = wait_for_holder;
+        hv_backend = &waits_for_holder;
+        session(true, true, scripts[i], 3, gdb);
+        hv_backend = model;
+        assert_string_equal(why_over, "guest runs");
+        assert_int_equal(model_records[0].traps & TRAP_CR3_WRITES, TRAP_CR3_WRITES);
+        assert_int_equal(model_records[2].traps & TRAP_CR3_WRITES, 0);
+        for (unsigned b = 0; b < 5; b++)
+            assert_int_equal(*model_memory(MODEL_HIGH_START + b), 0xcc);
+    }
+    core_set_catch(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup(test_tracepoint, setup),
         cmocka_unit_test_setup(test_tracepoint_steps, setup),
         cmocka_unit_test_setup(test_tracepoint_of_a_gdb_that_goes, setup),
+        cmocka_unit_test_setup(test_user2_looks, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
