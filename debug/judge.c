@@ -60,7 +60,8 @@ bool judge_sees(struct vcpu *v, const struct hv_exit *exit)
     if (exit->kind == HV_EXIT_EXCEPTION)
         exceptions_record(v, exit);
     return catch_find(v, exit) || death_find(v, exit) ||
-           (exit->kind == HV_EXIT_CR_WRITE && (catch_of_phase(~0U) || waiting_unarmed()));
+           (exit->kind == HV_EXIT_CR_WRITE && (catch_of_phase(~0U) || waiting_unarmed())) ||
+           (exit->kind == HV_EXIT_TASK_SWITCH && waiting_unarmed()); /* it loads CR3 */
 }
 
 static bool judge_breakpoint(struct vcpu *v, const struct hv_exit *exit, struct debug_event *event)
@@ -102,6 +103,7 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
     case HV_EXIT_MSR_WRITE:
     case HV_EXIT_IO:
     case HV_EXIT_CR_WRITE:
+    case HV_EXIT_TASK_SWITCH:
     case HV_EXIT_SOFT_INT:
     case HV_EXIT_EXCEPTION:
     case HV_EXIT_HLT:
@@ -124,7 +126,6 @@ bool judge_exit(struct vcpu *v, const struct hv_exit *exit, struct debug_event *
     case HV_EXIT_IRET:
     case HV_EXIT_FETCH:
     case HV_EXIT_VIRT_INSN:
-    case HV_EXIT_TASK_SWITCH:
     case HV_EXIT_INVD:
     case HV_EXIT_XSETBV:
     case HV_EXIT_BAD_CR:

@@ -217,8 +217,9 @@ static void run(struct vcpu *v)
     /* Anything but an NMI has moved it on, if only to come back. */
     cpu->leaving = cpu->leaving && exit.kind == HV_EXIT_NMI;
     take_exit(v, &exit);
-    if (exit.kind == HV_EXIT_CR_WRITE && cpu->event.kind == EVENT_NONE) {
-        /* A phase may begin with it. */
+    bool paging = exit.kind == HV_EXIT_CR_WRITE || exit.kind == HV_EXIT_TASK_SWITCH;
+    if (paging && cpu->event.kind == EVENT_NONE) {
+        /* A phase may begin with it, what waits may be mapped. */
         leave(v);
         cpu->caught = true;
     }

@@ -224,8 +224,8 @@ static unsigned wait_for_holder(struct vcpu *cpu)
 }
 
 /*
- * USER-2: five wait, one of them without a register: behind what changes a CPU's paging they are
- * looked at by that paging. While another CPU holds, behind that.
+ * USER-2: five wait, one of them without a register: behind what changes a CPU's paging, a task
+ * switch too, they are looked at by that paging. While another CPU holds, behind that.
  */
 static void test_user2_looks(void **state)
 {
@@ -233,7 +233,9 @@ static void test_user2_looks(void **state)
                                                FREE(NULL, HV_EXIT_NONE)};
     static const struct model_entry held[] = {
         FREE(NULL, HV_EXIT_CR_WRITE), STEPS(change_paging_while_held), FREE(NULL, HV_EXIT_NONE)};
-    static const struct model_entry *const scripts[] = {alone, held};
+    static const struct model_entry task[] = {FREE(NULL, HV_EXIT_TASK_SWITCH), STEPS(change_paging),
+                                              FREE(NULL, HV_EXIT_NONE)};
+    static const struct model_entry *const scripts[] = {alone, held, task};
     const struct hv_backend *model = hv_backend;
     GDB("qSupported:swbreak+ Z0,140000000,1 Z0,140000001,1 Z0,140000002,1 Z0,140000003,1 "
         "Z0,140000004,1 c");
