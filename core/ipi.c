@@ -16,10 +16,16 @@ static struct apic_address addresses[HV_MAX_CPUS];
 static uint32_t words[HV_MAX_CPUS]; /* core/ap_state.h */
 static bool by_exits;
 
-void ipi_add_cpu(const struct vcpu *v, uint32_t word)
+/* Commands and kicks find v there; on v itself. */
+static void learn_address(const struct vcpu *v)
 {
     addresses[v->number] = apic_own_address();
     park_set_apic_id(v->number, addresses[v->number].id);
+}
+
+void ipi_add_cpu(const struct vcpu *v, uint32_t word)
+{
+    learn_address(v);
     atomic_set(&words[v->number], word);
 }
 
@@ -179,7 +185,7 @@ bool ipi_write_base(const struct vcpu *v, uint64_t value)
         return false;
     if (!wrmsr_safe(MSR_APIC_BASE, value))
         return false;
-    addresses[v->number] = apic_own_address();
+    learn_address(v);
     return true;
 }
 
@@ -207,7 +213,7 @@ static void after_write(struct vcpu *v, gpa_t address, const uint8_t *page)
     }
     mmio_write32(lapic + offset, value);
     if (offset == APIC_ID || offset == APIC_LDR || offset == APIC_DFR)
-        addresses[v->number] = apic_own_address();
+        learn_address(v);
 }
 
 void ipi_init_by_exits(void)

@@ -378,12 +378,26 @@ static void test_kicks(void **state)
     assert_int_equal(model_nmis, 1);
 }
 
+/* A CPU that takes another address is kicked there. */
+static void test_new_address(void **state)
+{
+    (void)state;
+    x2_icr = 0;
+    assert_true(ipi_write_base(vcpu_get(2), base_msr | APIC_BASE_X2APIC)); /* where its id is 7 */
+    assert_true(ipi_deliver(vcpu_get(0), 7ULL << 32 | 0x4500));
+    assert_int_equal(take(2, &(uint8_t){0}), AP_RESET);
+    park_other_nmis(vcpu_get(2), 1);
+    park_kick(2);
+    assert_int_equal(x2_icr, 7ULL << 32 | 0x4400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_destinations, setup),
         cmocka_unit_test_setup(test_clusters, setup),
         cmocka_unit_test_setup(test_x2apic, setup),
+        cmocka_unit_test_setup(test_new_address, setup),
         cmocka_unit_test_setup(test_startup, setup),
         cmocka_unit_test_setup(test_others_pass, setup),
         cmocka_unit_test_setup(test_reset, setup),
