@@ -228,7 +228,6 @@ static void run(struct vcpu *v)
 /* All CPUs stand: the stub talks until it lets them go. */
 static void converse(struct vcpu *v)
 {
-    debug.resume_asked = debug.interrupt_asked = false;
     while (!debug.resume_asked) {
         line_feed_stub();
         if (debug.reset_asked)
@@ -261,7 +260,8 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
         report_death(v, event->exit);
     if (!link())
         machine_halt();
-    gdbstub_stopped(&debug.stub, stop);
+    debug.resume_asked = debug.interrupt_asked = false;
+    gdbstub_stopped(&debug.stub, stop); /* a packet that was kept may let it go */
     converse(v);
     death_goes_on();
     v->noticed = guest_console_due();

@@ -310,6 +310,20 @@ static void test_bp23_detach_and_kill(void **state)
     }
 }
 
+/* BP-23, USER-8: a detach comes twice, for our `+` got lost: the guest is stopped for the second,
+ * and goes on behind it. */
+static void test_user8_repeated_detach(void **state)
+{
+    GUEST(NMI_EXIT, FREE(nop, HV_EXIT_NONE));
+    GDB("qSupported Z0,1020,1 D", "D");
+
+    (void)state;
+    SESSION();
+    assert_string_equal(why_over, "guest runs");
+    assert_int_equal(count_sent("$OK#"), 3);
+    check_clean(1, 0);
+}
+
 /* BP-23, BP-25, USER-8: a gdb that vanished; the next one stops the guest and finds it clean. */
 static void test_bp23_vanished(void **state)
 {
@@ -470,6 +484,7 @@ int main(void)
         cmocka_unit_test_setup(test_whpx18_where_it_is, setup),
         cmocka_unit_test_setup(test_user4_triple_fault, setup),
         cmocka_unit_test_setup(test_bp23_detach_and_kill, setup),
+        cmocka_unit_test_setup(test_user8_repeated_detach, setup),
         cmocka_unit_test_setup(test_bp23_vanished, setup),
         cmocka_unit_test_setup(test_whpx2_comes_and_goes, setup),
         cmocka_unit_test_setup(test_entry_later, setup),
