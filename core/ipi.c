@@ -161,6 +161,11 @@ enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector)
     return action;
 }
 
+bool ipi_init_noted(unsigned cpu)
+{
+    return atomic_get(&words[cpu]) & AP_INIT;
+}
+
 bool ipi_waits(unsigned cpu)
 {
     return (atomic_get(&words[cpu]) & (AP_WAITS | AP_STARTUP | AP_INIT)) == AP_WAITS;

@@ -57,6 +57,9 @@ bool ipi_write_base(const struct vcpu *v, uint64_t value);
 /* What has come for v since it was asked last, one at a time. */
 enum ap_action ipi_take(const struct vcpu *v, uint8_t *vector);
 
+/* True while an INIT has come that the CPU has not taken. */
+bool ipi_init_noted(unsigned cpu);
+
 /* True while that CPU waits for a start-up, and none has come. */
 bool ipi_waits(unsigned cpu);
 

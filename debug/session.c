@@ -271,6 +271,7 @@ static void stop_for(struct vcpu *v, const struct debug_event *event, const stru
 static void tell(struct vcpu *v)
 {
     struct debug_event event = cpu_of(v)->event;
+    bool restarts = event.kind == EVENT_CATCH && event.seen.kind == HV_EXIT_INIT;
     struct gdb_stop stop;
 
     if (!park_claim(v))
@@ -282,13 +283,15 @@ static void tell(struct vcpu *v)
     line_close(v);
     note(v, EVENT_NONE);
     if (judge_is_due(v, &event, debug.heard, &stop)) {
-        if (!event.interrupted && conditions_run_commands(v, &stop))
+        if (!event.interrupted && conditions_run_commands(v, &stop)) {
             leave(v);
-        else
+        } else {
             stop_for(v, &event, &stop);
+            cpu_of(v)->restart_told = restarts;
+        }
     }
-    if (event.kind == EVENT_CATCH && event.seen.kind == HV_EXIT_INIT)
-        ipi_note_init(v); /* now it comes, whether the user has heard of it or not */
+    if (restarts)
+        ipi_note_init(v); /* now it comes; or it is told anew, for the user has heard of another */
     park_release(v);
 }
 
@@ -333,12 +336,32 @@ static void rest(struct vcpu *v)
         line_sort_nmi(v, nmis);
 }
 
+/*
+ * An INIT that ends the guest has come where nobody looked: v stood, or did what the user was told
+ * of. It waits for the user, too; a CPU that gdb holds tells of it when it is let go.
+ */
+static bool tells_restart(struct vcpu *v)
+{
+    static const struct hv_exit init = {.kind = HV_EXIT_INIT};
+    struct debug_cpu *cpu = cpu_of(v);
+
+    if (!ipi_by_exits() || !ipi_init_noted(v->number) || cpu->restart_told || !death_find(v, &init))
+        return false;
+    if (cpu->action != GDB_HOLD) {
+        note(v, EVENT_CATCH);
+        cpu->event.seen = init;
+    }
+    return true;
+}
+
 /* What the guest's CPUs do to each other. */
 static void take_ipis(struct vcpu *v)
 {
     enum ap_action action;
     uint8_t vector;
 
+    if (tells_restart(v))
+        return;
     while ((action = ipi_take(v, &vector)) != AP_NOTHING) {
         switch (action) {
         case AP_RESET:
@@ -348,6 +371,7 @@ static void take_ipis(struct vcpu *v)
             debug_regs_update(v);
             apic_reset();
             note(v, EVENT_NONE);
+            cpu_of(v)->restart_told = false;
             break;
         case AP_START:
             vcpu_start(v, vector);

@@ -34,6 +34,7 @@ struct debug_cpu {
     gva_t stopped_at;             /* from here; */
     bool caught;                  /* told of what it is about to do there, which it does now */
     bool looks;                   /* at what waits (debug/waiting.h): its paging has changed */
+    bool restart_told;            /* told of the INIT that it takes next */
 };
 
 /* Belongs to who holds all CPUs (core/park.h). */

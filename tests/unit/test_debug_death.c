@@ -7,62 +7,14 @@
 
 #include <cmocka.h>
 
-#include "arch/x86/apic.h"
 #include "arch/x86/insn.h"
 #include "core/handle.h"
 #include "core/ipi.h"
 #include "core/stage2.h"
 #include "debug/catch.h"
 #include "tests/model/stage2.h"
-#include "tests/unit/fake_session.h"
+#include "tests/unit/death_session.h"
 #include "tests/unit/own_view.h"
-
-#define LAPIC 0xfee00000ULL
-
-bool model_rdmsr(uint32_t msr, uint64_t *value)
-{
-    assert_int_equal(msr, MSR_APIC_BASE);
-    *value = LAPIC | APIC_BASE_ENABLE;
-    return true;
-}
-
-uint32_t model_mmio_read(hpa_t address, unsigned size)
-{
-    (void)size;
-    (void)address;
-    return 0;
-}
-
-void model_mmio_write(hpa_t address, uint32_t value, unsigned size)
-{
-    (void)size;
-    (void)address;
-    (void)value;
-}
-
-/* Stage 2, with the APIC's page guarded; once. */
-static void build_tables(void)
-{
-    static uint8_t pool[256 * 4096] HV_ALIGNED(4096);
-    const struct stage2_config config = {&npt, 39, true, (hpa_t)pool, sizeof(pool)};
-    static bool built;
-
-    if (built)
-        return;
-    built = true;
-    assert_int_equal(stage2_init(&config), HV_OK);
-    assert_int_equal(ipi_init(0), HV_OK);
-}
-
-static int setup_death(void **state)
-{
-    setup(state);
-    vcpu_set_count(1);
-    build_tables();
-    catch_remove_all();
-    ipi_add_cpu(v, AP_BOOTSTRAP);
-    return 0;
-}
 
 static const struct acpi_fadt usual = {
     .reset_port = 0x604, .reset_value = 9, .pm1_control = {0x404, 0}};
@@ -297,61 +249,6 @@ static void test_user4_memory(void **state)
     core_set_catch(NULL);
 }
 
-static void init_to_all(struct hv_regs *r)
-{
-    memcpy(model_memory(PC), "\x89\x08", 2); /* mov [rax], ecx */
-    r->gpr[GPR_RCX] = 0x84500;
-}
-
-#define ICR_WRITE                                                                                  \
-    {                                                                                              \
-        .kind = HV_EXIT_STAGE2, .stage2 = { LAPIC + APIC_ICR_LOW, true, false, true }              \
-    }
-
-/* What an INIT is seen by: the command's write, or that it has come. */
-static const struct model_entry inits[][3] = {
-    {{RUN_FREE, init_to_all, ICR_WRITE}, {RUN_STEP, NULL, ICR_WRITE}, FREE(NULL, HV_EXIT_NONE)},
-    {FREE(NULL, HV_EXIT_INIT), FREE(NULL, HV_EXIT_NONE)},
-};
-
-static const char *const init_words[] = {"the guest's CPU 0 restarts the boot CPU by INIT, at 1000",
-                                         "the guest's CPU 0 is restarted by INIT, at 1000 (64"};
-
-/* The CPU that boots stands where it was; when it goes on it begins at the reset vector. */
-static void test_user4_init(void **state)
-{
-    GDB("qSupported c", "g", "c");
-
-    for (unsigned i = 0; i < 2; i++) {
-        setup_death(state);
-        session(true, true, inits[i], i ? 2 : 3, gdb);
-        assert_int_equal(count_sent("$T0f"), 1);
-        assert_int_equal(count_sent("$T"), 1);
-        assert_non_null(strstr(console(), init_words[i]));
-        assert_int_equal(model_records[i ? 1 : 2].rip, 0xfff0);
-        core_set_catch(NULL);
-    }
-}
-
-/* USER-10, and for the other CPUs: nobody is asked. */
-static void test_init_passes(void **state)
-{
-    static const char *const nobody[] = {NULL};
-    GDB("qSupported c");
-
-    setup_death(state);
-    session(true, false, inits[1], 2, nobody);
-    assert_int_equal(model_records[1].rip, 0xfff0);
-    assert_int_equal(sent_length, 0);
-    setup_death(state);
-    ipi_add_cpu(v, AP_RUNS);
-    model_script_end = script_end;
-    session(true, true, inits[1], 1, gdb);
-    assert_true(ipi_waits(0));
-    assert_int_equal(count_sent("$T"), 0);
-    core_set_catch(NULL);
-}
-
 static void interrupts_off(struct hv_regs *r)
 {
     r->rflags &= ~RFLAGS_IF;
@@ -473,8 +370,6 @@ int main(void)
         cmocka_unit_test_setup(test_user4_double_fault, setup_usual),
         cmocka_unit_test_setup(test_user4_pci, setup_usual),
         cmocka_unit_test_setup(test_user4_memory, setup_usual),
-        cmocka_unit_test_setup(test_user4_init, setup_usual),
-        cmocka_unit_test_setup(test_init_passes, setup_usual),
         cmocka_unit_test_setup(test_user4_halt, setup_usual),
         cmocka_unit_test_setup(test_user4_halts, setup_usual),
         cmocka_unit_test_setup(test_smi, setup_usual),
