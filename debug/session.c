@@ -37,9 +37,15 @@ static struct debug_cpu *cpu_of(const struct vcpu *v)
     return &debug.cpus[v->number];
 }
 
+/* Instead of what v had to tell; a Ctrl-C that it has heard stays. */
 static void note(const struct vcpu *v, enum debug_event_kind kind)
 {
-    cpu_of(v)->event = (struct debug_event){.kind = kind, .heard = debug.heard};
+    struct debug_event *event = &cpu_of(v)->event;
+
+    *event = (struct debug_event){.kind = kind,
+                                  .heard = debug.heard,
+                                  .interrupted = event->interrupted,
+                                  .asked = event->asked};
 }
 
 /* Ctrl-C: what v has to tell already is a stop, too. */
@@ -281,7 +287,7 @@ static void tell(struct vcpu *v)
     if (breakpoints_resolve(v))
         debug_update_traps();
     line_close(v);
-    note(v, EVENT_NONE);
+    cpu_of(v)->event = (struct debug_event){.kind = EVENT_NONE};
     if (judge_is_due(v, &event, debug.heard, &stop)) {
         if (!event.interrupted && conditions_run_commands(v, &stop)) {
             leave(v);

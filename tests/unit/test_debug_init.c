@@ -106,11 +106,44 @@ static void test_init_passes(void **state)
     core_set_catch(NULL);
 }
 
+static bool is_sent;
+
+static void begin_sending(struct hv_regs *r)
+{
+    (void)r;
+    is_sent = true;
+}
+
+/* While the user talks. */
+static void send_init(void)
+{
+    if (is_sent)
+        ipi_note_init(v);
+}
+
+/* USER-3: a Ctrl-C right behind `continue` stops a CPU that has got an INIT meanwhile, too. */
+static void test_user3_init_and_break(void **state)
+{
+    GUEST(FREE(begin_sending, HV_EXIT_NMI));
+    const char *gdb[] = {"qSupported c", "\3", turn("stop df off", "c \3"), "g", NULL};
+
+    setup_death(state);
+    ipi_add_cpu(v, AP_RUNS);
+    struct hv_backend sends = *hv_backend;
+    sends.remap = send_init;
+    hv_backend = &sends;
+    session(true, true, guest, 1, gdb);
+    assert_int_equal(count_sent("$T02"), 2);
+    assert_int_equal(v->regs.rip, 0xfff0);
+    core_set_catch(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_user4_init, setup_death),
         cmocka_unit_test_setup(test_user4_init_unseen, setup_death),
+        cmocka_unit_test_setup(test_user3_init_and_break, setup_death),
         cmocka_unit_test_setup(test_init_passes, setup_death),
     };
 
