@@ -305,9 +305,10 @@ static bool choose_frame(struct gdbstub *stub, struct gdb_args *args)
         (!args_separated(args, &b) && (!args_char(args, ',') || !args_number(args, &b))))
         return reply_error(stub, GDB_EINVAL);
     if (!by_pc && !by_point && !inside && !outside) {
-        stub->frame_chosen = false;
-        if ((uint32_t)a == UINT32_MAX)
+        if ((uint32_t)a == UINT32_MAX) {
+            stub->frame_chosen = false;
             return reply_ok(stub);
+        }
         from = (unsigned)a;
     }
     for (unsigned n = from; trace_frame_get(&trace->buffer, n, &frame); n++) {

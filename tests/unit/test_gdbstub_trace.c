@@ -57,8 +57,10 @@ static void a_run_collects_and_tells_nothing(void **state)
     assert_string_equal(ask("m2008,8"), "E14");
     assert_string_equal(ask("p28"), "xxxxxxxxxxxxxxxx"); /* cr0 is none of a g reply */
     assert_string_equal(ask("QTFrame:a"), "F-1");
-    assert_string_equal(ask("m2008,1"), "00"); /* the target again */
+    assert_string_equal(ask("m2000,8"), "0a00000000000000"); /* gdb stays at the last frame, too */
+    assert_string_equal(ask("m2008,1"), "E14");
     assert_string_equal(ask("QTFrame:ffffffff"), "OK");
+    assert_string_equal(ask("m2008,1"), "00"); /* the target again */
 }
 
 static void frames_are_found(void **state)
