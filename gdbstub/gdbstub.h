@@ -66,8 +66,8 @@ struct gdbstub {
     /* Tracepoints: see trace_packets.c. */
     bool frame_chosen; /* registers and memory are those of the frame, */
     struct trace_frame chosen;
-    unsigned uploaded;      /* tracepoints or variables, by qTfP or qTfV */
-    size_t uploaded_source; /* bytes of what the last one's user said */
+    unsigned uploaded;         /* tracepoints or variables, by qTfP or qTfV */
+    unsigned uploaded_sources; /* of what the user said of the last one */
 
     char in[GDBSTUB_PACKET_SIZE + 1];
     char out[GDBSTUB_PACKET_SIZE + 1];

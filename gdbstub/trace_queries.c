@@ -97,6 +97,17 @@ static void reply_point(struct gdbstub *stub, char kind, const struct trace_poin
     reply_number(stub, point->address);
 }
 
+/* Text number n of what the user said of a tracepoint, with its head; NULL behind the last. */
+static const uint8_t *source_text(const struct gdb_trace *trace, const struct trace_point *point,
+                                  unsigned n)
+{
+    const uint8_t *head = trace->code + point->source, *end = head + point->sources;
+
+    while (head < end && n-- > 0)
+        head += TRACE_SOURCE_HEAD + head[0] + 256U * head[1];
+    return head < end ? head : NULL;
+}
+
 /* What the user said of the tracepoint uploaded last, one a reply; false behind the last. */
 static bool reply_upload_source(struct gdbstub *stub)
 {
@@ -107,14 +118,14 @@ static bool reply_upload_source(struct gdbstub *stub)
     if (stub->uploaded == 0 || stub->uploaded > trace->points)
         return false;
     point = &trace->point[trace->points - stub->uploaded];
-    if (stub->uploaded_source >= point->sources)
+    head = source_text(trace, point, stub->uploaded_sources);
+    if (head == NULL)
         return false;
-    head = trace->code + point->source + stub->uploaded_source;
+    stub->uploaded_sources++;
     reply_point(stub, 'Z', point);
     reply_char(stub, ':');
     for (unsigned i = 0; i < head[0] + 256U * head[1]; i++)
         reply_char(stub, (char)head[TRACE_SOURCE_HEAD + i]);
-    stub->uploaded_source += TRACE_SOURCE_HEAD + head[0] + 256U * head[1];
     return true;
 }
 
@@ -135,7 +146,7 @@ static bool reply_upload_point(struct gdbstub *stub)
         return true;
     }
     point = &trace->point[trace->points - ++stub->uploaded];
-    stub->uploaded_source = 0;
+    stub->uploaded_sources = 0;
     reply_point(stub, 'T', point);
     reply_text(stub, point->enabled ? ":E:" : ":D:");
     reply_number(stub, point->steps);

@@ -230,6 +230,26 @@ static void what_was_said_is_uploaded(void **state)
     assert_string_equal(ask("qTsP"), "l"); /* nothing of the one that had no room */
 }
 
+/* An upload goes on after other packets, from where there is a beginning of what was said. */
+static void an_upload_is_broken_off(void **state)
+{
+    char text[4200] = "QTDPsrc:2:1010:cmd:0:800:";
+
+    (void)state;
+    memset(text + strlen(text), '6', 4096);
+    OK("QTDP:1:1010:E:0:0", "QTDPsrc:1:1010:at:0:2:6161");
+    assert_string_equal(ask("qTfP"), "T1:1010:E:0:0");
+    assert_string_equal(ask("qTsP"), "Z1:1010:at:0:2:6161");
+    OK("QTinit", "QTDP:2:1010:E:0:0", text);
+    assert_memory_equal(ask("qTsP"), "l", 2);
+    assert_string_equal(ask("qTfP"), "T2:1010:E:0:0");
+    assert_memory_equal(ask("qTsP"), "Z2:1010:cmd:0:800:666", 21);
+    OK("QTDV:1:0:0:61", "QTDV:2:0:0:62");
+    assert_string_equal(ask("qTfV"), "1:0:0:61");
+    assert_string_equal(ask("qTsV"), "2:0:0:62");
+    assert_string_equal(ask("qTsP"), "l");
+}
+
 /* Its head alone would fit: there is no half of an action. */
 static void an_action_has_room_or_is_not_there(void **state)
 {
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup(errors_end_the_run, attach),
         cmocka_unit_test_setup(read_only_memory_is_as_it_is, attach),
         cmocka_unit_test_setup(what_was_said_is_uploaded, attach),
+        cmocka_unit_test_setup(an_upload_is_broken_off, attach),
         cmocka_unit_test_setup(an_action_has_room_or_is_not_there, attach),
         cmocka_unit_test_setup(points_are_switched_amid_a_run, attach),
         cmocka_unit_test_setup(what_a_frame_has, attach),
