@@ -194,9 +194,9 @@ static void send_packet(const char *text, size_t size)
 {
     unheard = debug.stub.acks_due ? unheard + 1 : 0;
     acknowledged = debug.stub.stats.acknowledged;
-    packet_sent = rdtsc();
     debug.stub.acks_due = 0; /* those before are late or lost; this one has its own */
     gdbstub_console(&debug.stub, text, size);
+    packet_sent = rdtsc(); /* all of it */
 }
 
 static void flush(void)

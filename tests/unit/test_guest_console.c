@@ -22,7 +22,7 @@ static char sent[1 << 17];
 static size_t sent_length;
 static char coming[4096]; /* on the line */
 static size_t coming_at;
-static uint64_t now;
+static uint64_t now, character; /* what one takes on the line */
 
 uint64_t model_read_register(const char *name)
 {
@@ -35,6 +35,7 @@ static void link_put(const char *bytes, size_t size)
     assert_true(sent_length + size < sizeof(sent));
     memcpy(sent + sent_length, bytes, size);
     sent[sent_length += size] = 0;
+    now += size * character;
 }
 
 static int link_get(void)
@@ -257,6 +258,24 @@ static void test_user8_say(void **state)
     assert_int_equal(sent_length, 0);
 }
 
+/* USER-8: the same on a slow line: the time that the packet itself takes does not count. */
+static void test_user8_say_slowly(void **state)
+{
+    char text[200];
+
+    (void)state;
+    attach();
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('a' + i % 20);
+    coming_at = coming[0] = 0;
+    character = SECOND / 960;
+    uint64_t before = now;
+    guest_console_say(text, sizeof(text));
+    uint64_t line_time = sent_length * character;
+    character = 0;
+    assert_true(now - before >= line_time + SECOND / 4);
+}
+
 /* BP-24: a gdb that comes: its packet is the stub's, and from then on nothing is in the clear. */
 static void test_bp24_gdb_comes(void **state)
 {
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test_setup(test_user8_lost_ack, setup),
         cmocka_unit_test_setup(test_user7_stop, setup),
         cmocka_unit_test_setup(test_user8_say, setup),
+        cmocka_unit_test_setup(test_user8_say_slowly, setup),
         cmocka_unit_test_setup(test_bp24_gdb_comes, setup),
         cmocka_unit_test_setup(test_user8_gdb_vanishes, setup),
         cmocka_unit_test_setup(test_full, setup),
