@@ -5,6 +5,8 @@
 #include "core/segment.h"
 #include "lib/bytes.h"
 
+enum { TRAP = 1, SIZE_32 = 8, INTERRUPT_16 = 6 }; /* of type: two bits, and what is without them */
+
 bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
 {
     uint8_t bytes[16];
@@ -20,7 +22,8 @@ bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
     if (gate->real)
         return true;
     gate->type = bytes[5];
-    gate->offset |= (uint32_t)get16(bytes + 6) << 16;
+    if (gate->wide || (gate->type & SIZE_32)) /* reserved in one of 16 bits */
+        gate->offset |= (uint32_t)get16(bytes + 6) << 16;
     if (gate->wide) {
         gate->ist = bytes[4] & 7;
         gate->offset |= (uint64_t)get32(bytes + 8) << 32;
@@ -30,10 +33,12 @@ bool gate_read(struct vcpu *v, unsigned vector, struct gate *gate)
 
 bool gate_has_handler(const struct gate *gate)
 {
-    enum { INTERRUPT_OR_TRAP = 6, SIZE_AND_TRAP = 9 };
+    /* Those of 16 bits are reserved in long mode. */
+    unsigned either = gate->wide ? TRAP : TRAP | SIZE_32;
+    unsigned least = gate->wide ? INTERRUPT_16 | SIZE_32 : INTERRUPT_16;
 
-    return gate->real || ((gate->type & GATE_PRESENT) &&
-                          (gate->type & GATE_TYPE_MASK & ~SIZE_AND_TRAP) == INTERRUPT_OR_TRAP);
+    return gate->real ||
+           ((gate->type & GATE_PRESENT) && (gate->type & GATE_TYPE_MASK & ~either) == least);
 }
 
 bool gate_handler(struct vcpu *v, const struct gate *gate, gva_t *address)

@@ -181,6 +181,8 @@ static void test_user4_gates(void **state)
     because("the gate of #DF is one whose handler is not mapped");
     gate(VECTOR_PF, 0x3000, 0x89);
     because("the gate of #PF is no gate at all, by its type");
+    gate(VECTOR_PF, 0x3000, 0x86); /* of 16 bits: reserved in long mode */
+    because("the gate of #PF is no gate at all, by its type");
     gate(VECTOR_PF, 0x3000, 0x8f);
     entry(GDT, 1, 0);
     because("the gate of #PF is one whose code segment is not there");
