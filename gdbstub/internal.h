@@ -132,6 +132,9 @@ bool packet_trace_info(struct gdbstub *stub, struct gdb_args *args); /* the rest
 bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value);
 size_t trace_memory(const struct gdbstub *stub, gva_t address, void *buf, size_t size);
 
+/* trace_queries.c: the pc of a frame: of its registers, else of its tracepoint. */
+gva_t trace_pc(const struct gdbstub *stub, const struct trace_frame *frame);
+
 /* reply.c: memory of the chosen frame, else of the thread that Hg chose. */
 size_t gdbstub_read(const struct gdbstub *stub, gva_t address, void *buf, size_t size);
 

@@ -281,19 +281,13 @@ const uint8_t *trace_frame_registers(const struct trace_frame *frame)
     return NULL;
 }
 
-gva_t trace_frame_pc(const struct gdb_trace *trace, const struct trace_frame *frame)
+gva_t trace_frame_address(const struct gdb_trace *trace, const struct trace_frame *frame)
 {
-    enum { RIP_AT = 16 * 8 };
-    const uint8_t *registers = trace_frame_registers(frame);
-    gva_t pc = 0;
-
-    if (registers)
-        memcpy(&pc, registers + RIP_AT, sizeof(pc));
-    for (unsigned i = 0; !registers && i < trace->points; i++) {
+    for (unsigned i = 0; i < trace->points; i++) {
         if (trace->point[i].number == frame->point)
             return trace->point[i].address;
     }
-    return pc;
+    return 0;
 }
 
 size_t trace_frame_memory(const struct trace_frame *frame, gva_t address, void *buf, size_t size)

@@ -101,8 +101,8 @@ uint64_t trace_hit(struct gdb_trace *trace, const struct trace_source *source, u
 void trace_step(struct gdb_trace *trace, const struct trace_source *source, unsigned thread,
                 unsigned point);
 
-/* The pc of a frame: of its registers, else of its tracepoint. */
-gva_t trace_frame_pc(const struct gdb_trace *trace, const struct trace_frame *frame);
+/* Where a frame's tracepoint is. */
+gva_t trace_frame_address(const struct gdb_trace *trace, const struct trace_frame *frame);
 
 /* The registers of a frame, as in a g reply; NULL: it has none. */
 const uint8_t *trace_frame_registers(const struct trace_frame *frame);

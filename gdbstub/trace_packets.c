@@ -312,7 +312,7 @@ static bool choose_frame(struct gdbstub *stub, struct gdb_args *args)
         from = (unsigned)a;
     }
     for (unsigned n = from; trace_frame_get(&trace->buffer, n, &frame); n++) {
-        gva_t pc = trace_frame_pc(trace, &frame);
+        gva_t pc = trace_pc(stub, &frame);
 
         if ((by_pc && pc != a) || (by_point && frame.point != a) ||
             (inside && (pc < a || pc > b)) || (outside && pc >= a && pc <= b))

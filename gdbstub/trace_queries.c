@@ -253,12 +253,14 @@ bool packet_trace_info(struct gdbstub *stub, struct gdb_args *args)
 
 /* ---- a frame instead of the target ----------------------------------------------------------- */
 
-bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value)
+/* By the sizes of the layout in use: they are not the same in all. */
+static bool frame_register(const struct gdbstub *stub, const struct trace_frame *frame,
+                           unsigned number, uint8_t *value)
 {
-    const uint8_t *registers = trace_frame_registers(&stub->chosen);
+    const uint8_t *registers = trace_frame_registers(frame);
     const struct gdb_target *target = stub->target;
     size_t at = 0, size = target->reg_size(number);
-    gva_t pc = trace_frame_pc(target->trace, &stub->chosen);
+    gva_t pc = trace_frame_address(target->trace, frame);
 
     if (registers == NULL && number == target->expedited[0]) {
         memcpy(value, &pc, HV_MIN(size, sizeof(pc)));
@@ -270,6 +272,21 @@ bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value)
         return false;
     memcpy(value, registers + at, size);
     return true;
+}
+
+bool trace_register(const struct gdbstub *stub, unsigned number, uint8_t *value)
+{
+    return frame_register(stub, &stub->chosen, number, value);
+}
+
+gva_t trace_pc(const struct gdbstub *stub, const struct trace_frame *frame)
+{
+    uint8_t value[GDB_REGISTER_MAX] = {0};
+    gva_t pc;
+
+    frame_register(stub, frame, stub->target->expedited[0], value);
+    memcpy(&pc, value, sizeof(pc));
+    return pc;
 }
 
 size_t trace_memory(const struct gdbstub *stub, gva_t address, void *buf, size_t size)

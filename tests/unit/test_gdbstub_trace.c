@@ -84,6 +84,28 @@ static void frames_are_found(void **state)
     assert_string_equal(ask("QTFrame:"), "E22");
 }
 
+/* The pc stands where the layout has it: behind registers that may be shorter, or not there. */
+static size_t narrow(unsigned number)
+{
+    return number < 8 ? 4 : number < FAKE_RIP ? 0 : fake_target.reg_size(number);
+}
+
+static void frames_are_found_in_any_layout(void **state)
+{
+    struct gdb_target target = fake_target;
+    uint64_t values[5] = {0, 0, 0, 0, 0x123456789};
+
+    (void)state;
+    OK("QTDP:1:1010:E:0:0-", "QTDP:-1:1010:R03", "QTStart");
+    for (unsigned i = 0; i < 5; i++)
+        memcpy(fake.registers[1][i], &values[i], 8);
+    run_and_stop(6);
+    target.reg_size = narrow;
+    stub.target = &target;
+    assert_string_equal(ask("QTFrame:pc:123456789"), "F0T1");
+    stub.target = &fake_target;
+}
+
 static void conditions_passes_and_variables(void **state)
 {
     (void)state;
@@ -401,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_run_collects_and_tells_nothing, attach),
         cmocka_unit_test_setup(frames_are_found, attach),
+        cmocka_unit_test_setup(frames_are_found_in_any_layout, attach),
         cmocka_unit_test_setup(conditions_passes_and_variables, attach),
         cmocka_unit_test_setup(while_stepping, attach),
         cmocka_unit_test_setup(a_full_buffer_ends_the_run_or_forgets, attach),
