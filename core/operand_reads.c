@@ -17,6 +17,30 @@ static gva_t destination(struct vcpu *v, const struct x86_insn *i)
     return operand_linear(v, SEG_ES, v->regs.gpr[GPR_RDI] & size_mask(i->address_size));
 }
 
+static uint64_t stack_mask(struct vcpu *v)
+{
+    vcpu_need(v, REGS_SEGMENTS);
+    if (vcpu_code_bits(v) == 64)
+        return UINT64_MAX;
+    return size_mask(v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB ? 4 : 2);
+}
+
+/*
+ * SDM vol. 2, "Bit(BitBase, BitOffset)": how far from its operand BT, BTS, BTR or BTC reads by the
+ * bit that a register names.
+ */
+static int64_t bit_distance(const struct vcpu *v, const struct x86_insn *i)
+{
+    uint64_t bit = v->regs.gpr[i->reg & 15];
+    int64_t offset = i->operand_size == 8   ? (int64_t)bit
+                     : i->operand_size == 4 ? (int32_t)bit
+                                            : (int16_t)bit;
+    bool by_register = i->map == X86_MAP_0F && i->encoding == X86_LEGACY &&
+                       (i->opcode & 0xe7) == 0xa3; /* 0F A3, AB, B3, BB */
+
+    return by_register ? (offset >> 3) & -(int64_t)i->operand_size : 0;
+}
+
 /* POP in all its forms, RET and IRET. */
 static bool pops(const struct x86_insn *i)
 {
@@ -66,8 +90,8 @@ static unsigned plain_reads(struct vcpu *v, const struct x86_insn *i, gva_t *rea
     }
     if (i->opcode == 0xd7) /* XLAT */
         reads[0] = source(v, i, gpr[GPR_RBX] + (uint8_t)gpr[GPR_RAX]);
-    else if (i->opcode == 0xc9) /* LEAVE */
-        reads[0] = operand_linear(v, SEG_SS, gpr[GPR_RBP]);
+    else if (i->opcode == 0xc9) /* LEAVE, by the stack's width */
+        reads[0] = operand_linear(v, SEG_SS, gpr[GPR_RBP] & stack_mask(v));
     else
         return 0;
     return 1;
@@ -98,8 +122,13 @@ unsigned operand_reads(struct vcpu *v, const struct x86_insn *insn, gva_t reads[
         reads[n++] = vcpu_linear_rsp(v);
     if (insn->encoding == X86_LEGACY && only_names(insn))
         return n;
-    if (insn->has_modrm)
-        return n + (!is_scaled(insn) && operand_address(v, insn, &reads[n]));
+    if (insn->has_modrm) {
+        if (is_scaled(insn) || !operand_address(v, insn, &reads[n]))
+            return n;
+        reads[n] += (uint64_t)bit_distance(v, insn);
+        reads[n] &= insn->bits == X86_64 ? UINT64_MAX : UINT32_MAX;
+        return n + 1;
+    }
     bool none = insn->rep && !(v->regs.gpr[GPR_RCX] & size_mask(insn->address_size));
     if (!n && !none && insn->map == X86_MAP_ONE_BYTE && insn->encoding == X86_LEGACY)
         n = plain_reads(v, insn, reads);

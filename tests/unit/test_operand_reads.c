@@ -35,6 +35,12 @@ static const struct sample {
     {64, "\x0f\x01\x13", 3, 1, {0x1111000000003000}},         /* lgdt */
     {64, "\x0f\xb6\x03", 3, 1, {0x1111000000003000}},         /* movzx */
     {64, "\xc5\xf8\x10\x03", 4, 1, {0x1111000000003000}},     /* vmovups */
+    {64, "\x0f\xa3\x03", 3, 1, {0x111100000000300c}},         /* bt [rbx], eax */
+    {64, "\x0f\xab\x0b", 3, 1, {0x1111000000003200}},         /* bts [rbx], ecx */
+    {64, "\x66\x44\x0f\xa3\x2b", 5, 1, {0x1111000000002a00}}, /* bt [rbx], r13w: negative */
+    {64, "\x48\x0f\xa3\x1b", 4, 1, {0x1333200000003600}},     /* bt [rbx], rbx */
+    {64, "\x0f\xba\x23\x77", 4, 1, {0x1111000000003000}},     /* bt [rbx], 0x77 */
+    {32, "\x66\x0f\xa3\x03", 4, 1, {0x1000300e}},             /* bt [ebx], ax */
     {64, "\x58", 1, 1, {0x8000}},                             /* pop */
     {64, "\x8f\x03", 2, 2, {0x8000, 0x1111000000003000}},     /* pop [rbx] */
     {64, "\xc3", 1, 1, {0x8000}},                             /* ret */
@@ -138,6 +144,26 @@ static void test_rep_of_none(void **state)
     assert_int_equal(operand_reads(v, &insn, reads), 0);
 }
 
+/* LEAVE takes BP, EBP or RBP by the stack, not by the code. */
+static void test_leave(void **state)
+{
+    static const struct sample leave[] = {{16, "\xc9", 1, 1, {0x20005000}},
+                                          {16, "\xc9", 1, 1, {0x32345000}},
+                                          {64, "\xc9", 1, 1, {0x7777777712345000}}};
+
+    (void)state;
+    v->regs.gpr[GPR_RBP] = 0x7777777712345000;
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(leave); i++) {
+        gva_t reads[OPERAND_READS];
+        struct x86_insn insn;
+
+        decode(&leave[i], &insn);
+        v->regs.seg[SEG_SS].attributes = (uint16_t)(0x93 | (i == 1 ? SEG_ATTR_DB : 0));
+        assert_int_equal(operand_reads(v, &insn, reads), 1);
+        assert_int_equal(reads[0], leave[i].reads[0]);
+    }
+}
+
 /* Their address is more than the decoder tells. */
 static void test_not_told(void **state)
 {
@@ -156,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_reads, setup),
         cmocka_unit_test_setup(test_rep_of_none, setup),
+        cmocka_unit_test_setup(test_leave, setup),
         cmocka_unit_test_setup(test_not_told, setup),
     };
 
