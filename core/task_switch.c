@@ -88,10 +88,11 @@ static bool save_task(struct vcpu *v, const struct hv_exit *exit)
 
     if (exit->task.source == HV_TASK_IRET)
         flags &= ~RFLAGS_NT;
-    if (v->event.type == HV_EVENT_SOFT)
-        rip += v->event.insn_length ? v->event.insn_length : insn_length(v, exit);
-    else if (v->event.type == HV_EVENT_NONE)
-        rip += insn_length(v, exit);
+    if (v->event.type == HV_EVENT_SOFT || v->event.type == HV_EVENT_NONE) {
+        bool known = v->event.type == HV_EVENT_SOFT && v->event.insn_length;
+        rip += known ? v->event.insn_length : insn_length(v, exit);
+        flags &= ~RFLAGS_RF; /* used up by this instruction */
+    }
     if (tr->limit < end - 1)
         return false;
     memcpy(bytes + l->ip, &rip, l->width);

@@ -165,7 +165,7 @@ static void test_jmp(void **state)
 {
     (void)state;
     out.task.source = HV_TASK_JMP;
-    v->regs.rflags |= RFLAGS_NT;
+    v->regs.rflags |= RFLAGS_NT | RFLAGS_RF; /* RF ends with the instruction */
     assert_int_equal(task_switch(v, &out), CORE_DONE);
     in_new_task();
     old_is_saved(0x1007, 0x246 | RFLAGS_NT);
@@ -212,8 +212,10 @@ static void test_gate(void **state)
         setup(NULL);
         out.task.source = HV_TASK_GATE;
         v->event = cases[i].event;
+        v->regs.rflags |= RFLAGS_RF;
         assert_int_equal(task_switch(v, &out), CORE_DONE);
         assert_int_equal(get(OLD + 32, 4), cases[i].rip);
+        assert_int_equal(get(OLD + 36, 4), cases[i].rip == 0x1000 ? 0x10246 : 0x246);
         assert_int_equal(get(NEW, 2), SEL_OLD);
         assert_int_equal(v->event.type, HV_EVENT_NONE);
         assert_int_equal(v->nmi_blocked, cases[i].event.type == HV_EVENT_NMI);
