@@ -57,13 +57,16 @@ static bool load_ss(struct vcpu *v, uint16_t selector)
 /* The stack's own checks are the processor's where they could fail. */
 static bool pop_ss(struct vcpu *v, const struct x86_insn *insn)
 {
-    enum { SP_MOST = 0xfff0 };
+    enum { SP_MOST = 0xfff0, EXPAND_DOWN = 1 << 2 };
+    const struct hv_segment *ss = &v->regs.seg[SEG_SS];
+    uint64_t *rsp = &v->regs.gpr[GPR_RSP];
     uint16_t selector;
 
     vcpu_need(v, REGS_CONTROL | REGS_SEGMENTS);
-    bool wide = v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB;
-    uint64_t *rsp = &v->regs.gpr[GPR_RSP];
-    if (!wide && (uint16_t)*rsp > SP_MOST)
+    bool wide = ss->attributes & SEG_ATTR_DB;
+    uint64_t sp = wide ? (uint32_t)*rsp : (uint16_t)*rsp;
+    if ((!wide && sp > SP_MOST) || (ss->attributes & EXPAND_DOWN) ||
+        sp + insn->operand_size - 1 > ss->limit)
         return false;
     if (!operand_read_linear(v, vcpu_linear_rsp(v), &selector, 2) || !load_ss(v, selector))
         return false;

@@ -242,6 +242,22 @@ static void test_haxm20_mov_ss(void **state)
     step_soft_only("\x17", 1);
     assert_int_equal(ss->selector, 0x10);
     assert_int_equal(v->regs.gpr[GPR_RSP], 0x8004);
+
+    /* Beyond the stack's limit, which is the lower one when it expands down: #SS, not for us. */
+    for (unsigned down = 0; down < 2; down++) {
+        setup(NULL);
+        model_code_bits(v, 32);
+        vcpu_change(v, REGS_TABLES);
+        v->regs.gdtr = (struct hv_table){0x3000, 0x17};
+        model_memory_put(0x3010, 0x00cf93000000ffff);
+        model_memory_put(0x8000, 0x10);
+        v->regs.seg[SEG_SS].limit = down ? 0x9000 : 0x8002;
+        v->regs.seg[SEG_SS].attributes |= SEG_ATTR_DB | (down ? 4 : 0);
+        code("\x17", 1);
+        STEP({RUN_STEP, NULL, {.kind = HV_EXIT_EXCEPTION, .exception = {VECTOR_SS, true, 0, 0}}},
+             DELIVERED(enter_handler));
+        check_done(0x2000, 0x202);
+    }
 }
 
 /* HAXM-20: MOV SS from memory; what may fault, or is watched by stage 2, is the processor's. */
