@@ -113,6 +113,22 @@ static void add_address(gva_t *addresses, unsigned *n, gva_t address)
 }
 
 /*
+ * Does MOV SS from a register or POP SS stand in front of it? Behind those a debug register may be
+ * held back (SDM vol. 3, "Masking Exceptions and Interrupts When Switching Stacks"), an INT3 is
+ * not. Bytes that only look like it cost no more than that.
+ */
+static bool is_behind_mov_ss(struct vcpu *v, gpa_t gpa)
+{
+    enum { POP_SS = 0x17, MOV_SREG = 0x8e, SS_FROM_REGISTER = 0xd0 };
+    uint8_t before[2];
+
+    if (planted_read(gpa - sizeof(before), before, sizeof(before)) != sizeof(before))
+        return false;
+    return (before[0] == MOV_SREG && (before[1] & 0xf8) == SS_FROM_REGISTER) ||
+           (before[1] == POP_SS && vcpu_code_bits(v) != 64);
+}
+
+/*
  * As the code that runs now knows the breakpoints, and as the user does. Not for 16-bit code, whose
  * segments have bases: QEMU's emulation takes the offset for the address there, and ends.
  */
@@ -125,6 +141,8 @@ static bool enter_registers(struct vcpu *v, struct cpu_view *view, gpa_t page, u
     if (end - first > DEBUG_SLOTS || vcpu_code_bits(v) == 16)
         return false;
     for (unsigned i = first; i < end; i++) {
+        if (is_behind_mov_ss(v, break_list_get(i)->gpa))
+            return false;
         add_address(addresses, &n, here | (break_list_get(i)->gpa & (PAGE - 1)));
         add_address(addresses, &n, break_list_get(i)->gva);
     }

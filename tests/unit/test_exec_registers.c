@@ -87,6 +87,37 @@ static void test_gen2_register_hits(void **state)
     assert_int_equal(v->regs.rflags & RFLAGS_RF, RFLAGS_RF);
 }
 
+/* Behind MOV SS and POP SS a register may be held back: there an INT3 stands. */
+static void test_behind_mov_ss(void **state)
+{
+    static const struct {
+        unsigned bits;
+        const char *before;
+        bool planted;
+    } cases[] = {
+        {64, "\x8e\xd0", true},  {64, "\x8e\xd7", true},  {32, "\x8e\xd3", true},
+        {64, "\x8e\xd8", false}, {64, "\x8e\xc8", false}, {64, "\x8c\xd0", false},
+        {32, "\x90\x17", true},  {64, "\x90\x17", false}, {32, "\x17\x90", false},
+    };
+
+    (void)state;
+    insert(CODE + 0x20);
+    insert(CODE + 0x30);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        model_code_bits(v, cases[i].bits);
+        memcpy(model_memory(CODE + 0x2e), cases[i].before, 2);
+        assert_int_equal(fetch_at(v, CODE), EXEC_RETRY);
+        assert_int_equal(executed(CODE + 0x20) == INT3, cases[i].planted);
+        assert_int_equal(executed(CODE + 0x30) == INT3, cases[i].planted);
+        assert_int_equal(v->live_dr7, DR7_RESET | (cases[i].planted ? 0 : DR7_G(0) | DR7_G(1)));
+        exec_views_leave(v);
+    }
+    remove_all();
+    insert(0); /* nothing is in front of it */
+    assert_int_equal(fetch_at(v, 8), EXEC_RETRY);
+    assert_int_equal(v->live_dr7, DR7_RESET | DR7_G(0));
+}
+
 /* The guest arms registers of its own meanwhile: they are not taken from it. */
 static void test_registers_give_way(void **state)
 {
@@ -256,6 +287,7 @@ int main(void)
         ON_NPT(test_registers_give_way), ON_NPT(test_planted),
         ON_NPT(test_planted_when),       ON_NPT(test_planted_once),
         ON_NPT(test_planted_elsewhere),  ON_NPT(test_rom),
+        ON_NPT(test_behind_mov_ss),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
