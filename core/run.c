@@ -34,6 +34,8 @@ static bool offer_nmi(struct vcpu *v)
 static bool step_over(struct vcpu *v, struct hv_exit *exit)
 {
     if (v->event.type == HV_EVENT_NONE && exec_views_at(v, vcpu_linear_rip(v))) {
+        mediate_end(v, false); /* what was opened for it closes: it does not run now */
+        watch_pages_finish_step(v, false);
         *exit = (struct hv_exit){.kind = HV_EXIT_BREAKPOINT};
         return true;
     }

@@ -185,13 +185,41 @@ static void test_writes_own_page(void **state)
     assert_int_equal(watch_ranges_stop(v->watch_hits, 1).reason, GDB_STOP_AWATCH);
 }
 
+static void reach_breakpoint(struct hv_regs *r)
+{
+    r->rip = CODE + 0x20;
+}
+
+/*
+ * A breakpoint that was run over (its INT3 overwritten, another address, MOV SS in front of it) is
+ * seen where its instruction writes what is watched: it stops there, and no page stays open.
+ */
+static void test_closed_at_a_breakpoint(void **state)
+{
+    static const struct model_entry script[] = {
+        {RUN_FREE,
+         reach_breakpoint,
+         {.kind = HV_EXIT_STAGE2, .stage2 = {.address = OTHER + 0x104, .write = true}}},
+    };
+
+    (void)state;
+    insert(CODE + 0x20);
+    watch(GDB_WATCH_WRITE, OTHER + 0x103, 3);
+    model_script(script, 1);
+    core_run(v, &out);
+    assert_true(model_script_done());
+    assert_int_equal(out.kind, HV_EXIT_BREAKPOINT);
+    assert_int_equal(rights_at(OTHER), READABLE);
+    assert_int_equal(stage2_root(0, STAGE2_NORMAL), stage2_root(1, STAGE2_NORMAL));
+    assert_int_equal(v->watch_hits, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_rights_with_breakpoints),
-        BOTH(test_hit_among_breakpoints),
-        BOTH(test_reads_own_page),
-        BOTH(test_writes_own_page),
+        BOTH(test_rights_with_breakpoints), BOTH(test_hit_among_breakpoints),
+        BOTH(test_reads_own_page),          BOTH(test_writes_own_page),
+        BOTH(test_closed_at_a_breakpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
