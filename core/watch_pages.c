@@ -119,7 +119,7 @@ static unsigned reach(struct vcpu *v)
     if (insn_at_rip(v, &insn) != HV_OK || insn.map != X86_MAP_ONE_BYTE)
         return WIDEST;
     if (is_stack(&insn))
-        return insn.bits == X86_64 ? 8 : 4;
+        return insn.bits == X86_64 ? 8 : insn.operand_size;
     if (!is_byte_or_operand(&insn))
         return WIDEST;
     return insn.opcode & 1 ? insn.operand_size : 1;

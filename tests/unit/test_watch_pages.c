@@ -213,6 +213,36 @@ static void test_reach(void **state)
     insn = usual;
 }
 
+/* The same in 16-bit and 32-bit code: what is pushed has the operand's size. */
+static void test_reach_of_a_push(void **state)
+{
+    static const struct {
+        unsigned bits;
+        const char *bytes;
+        unsigned reach;
+    } cases[] = {
+        {16, "\x50\x90\x90\x90\x90", 2}, /* push ax */
+        {16, "\x9c\x90\x90\x90\x90", 2}, /* pushf */
+        {16, "\xe8\x00\x00\x90\x90", 2}, /* call */
+        {16, "\x66\x50\x90\x90\x90", 4}, /* push eax */
+        {32, "\x50\x90\x90\x90\x90", 4}, /* push eax */
+        {32, "\x66\x50\x90\x90\x90", 2}, /* push ax */
+        {64, "\x50\x90\x90\x90\x90", 8}, /* push rax */
+    };
+    const char *usual = insn;
+
+    (void)state;
+    watch(GDB_WATCH_WRITE, OTHER + 0x103, 3);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        model_code_bits(v, cases[i].bits);
+        v->regs.seg[SEG_CS].limit = UINT32_MAX;
+        insn = cases[i].bytes;
+        run(OTHER + 0x103 - cases[i].reach + 1, true, true);
+        run(OTHER + 0x103 - cases[i].reach, true, false);
+    }
+    insn = usual;
+}
+
 static void execute(struct hv_regs *r)
 {
     assert_int_equal(rights_at(OTHER), format == &ept ? STAGE2_EXECUTE : READABLE);
@@ -338,6 +368,7 @@ int main(void)
         BOTH(test_not_done),
         BOTH(test_two),
         BOTH(test_reach),
+        BOTH(test_reach_of_a_push),
         BOTH(test_code),
         BOTH(test_two_faults),
         BOTH(test_flushes),
