@@ -1,5 +1,6 @@
 #include "core/watch_pages.h"
 
+#include "arch/x86/registers.h"
 #include "core/backend.h"
 #include "core/exec_views.h"
 #include "core/guest_memory.h"
@@ -125,12 +126,21 @@ static unsigned reach(struct vcpu *v)
     return insn.opcode & 1 ? insn.operand_size : 1;
 }
 
+/* The widest that an event pushes in this mode, in bytes. */
+static unsigned pushed_word(struct vcpu *v)
+{
+    vcpu_need(v, REGS_CONTROL);
+    if (v->regs.efer & EFER_LMA)
+        return 8;
+    return v->regs.cr0 & CR0_PE ? 4 : 2;
+}
+
 /* The first word that an event pushes faults; then the page is open for those below it. */
 static uint32_t hits_of(struct vcpu *v, gpa_t address, unsigned access)
 {
-    enum { WORD = 8, FRAME = 5 * WORD /* of 64-bit code, below SS */ };
+    enum { FRAME = 40 /* of 64-bit code, below SS */ };
     bool pushes = access == WATCH_ON_WRITE && v->event.type != HV_EVENT_NONE;
-    unsigned length = pushes ? WORD : 0, below = pushes ? FRAME : 0;
+    unsigned length = pushes ? pushed_word(v) : 0, below = pushes ? FRAME : 0;
     uint32_t hits = 0;
 
     for (unsigned i = 0; i < WATCH_PAGES; i++) {

@@ -102,6 +102,35 @@ static void test_hits(void **state)
     assert_int_equal(watch_ranges_still_set(v->watch_hits), 0);
 }
 
+/* The first word of an event has the width of the mode: what lies above it is not touched. */
+static void test_word_of_an_event(void **state)
+{
+    static const struct {
+        unsigned bits;
+        bool protected;
+        unsigned word;
+    } cases[] = {{16, false, 2}, {16, true, 4}, {32, true, 4}, {64, true, 8}};
+
+    (void)state;
+    watch(GDB_WATCH_WRITE, OTHER + 0x108, 3);
+    for (unsigned i = 0; i < HV_ARRAY_SIZE(cases); i++) {
+        model_code_bits(v, cases[i].bits);
+        if (!cases[i].protected)
+            v->regs.cr0 &= ~CR0_PE;
+        for (unsigned gap = 0; gap < 2; gap++) {
+            struct hv_exit exit = {.kind = HV_EXIT_STAGE2, .stage2 = {.write = true}};
+
+            exit.stage2.address = OTHER + 0x108 - cases[i].word + 1 - gap;
+            v->event = (struct hv_event){.type = HV_EVENT_EXTERNAL, .vector = 0x20};
+            v->watch_hits = 0;
+            assert_true(watch_pages_open(v, &exit));
+            watch_pages_finish_step(v, true);
+            assert_int_equal(v->watch_hits, gap ? 0 : 1);
+        }
+    }
+    v->event.type = HV_EVENT_NONE;
+}
+
 /* An event pushes words one below the other, and only the first one faults. */
 static void test_frame_of_an_event(void **state)
 {
@@ -374,6 +403,7 @@ int main(void)
         BOTH(test_flushes),
         BOTH(test_no_room),
         BOTH(test_frame_of_an_event),
+        BOTH(test_word_of_an_event),
         BOTH(test_descriptor_of_a_step),
     };
 
