@@ -206,8 +206,8 @@ class Bench:
 
         QEMU's own emulation runs the CPUs in one thread for that: in threads of their own those
         that wait for another spin, and how long is the host's load. It drops its whole TLB
-        at each entry and exit, as no processor with ASIDs does, so the kernel's part has no limit
-        there; what its exits would be on a processor is reckoned.
+        at each entry and exit, as no processor with ASIDs does, so its times have no limit; what the
+        exits would be on a processor is reckoned.
         """
         cpus, machine = self.machine.smp, self.machine
         exits = self._exits_to_init(self.kernel("stop=none", cpus=cpus),
@@ -215,14 +215,14 @@ class Bench:
                                     lambda kind: of_smp_exit(self.machine.vendor, kind, cpus))
         if machine.emulator in NO_TIMES:
             return
-        kernel_limit, why = 10, ""
+        limit, why = 10, ""
         if machine.accel == "tcg":
             self.machine = replace(machine, accel="tcg,thread=single")
-            kernel_limit, why = None, "not judged: the emulator drops its TLB at each exit"
+            limit, why = None, "not judged: the emulator drops its TLB at each exit"
         try:
             seconds = self._pairs(args, f"{cpus} CPUs, {machine.firmware}, GRUB: ",
                                   lambda: self.firmware("hv.off", cpus),
-                                  lambda: self.firmware_alone("hv.off", cpus), kernel_limit, why)
+                                  lambda: self.firmware_alone("hv.off", cpus), limit, why)
         finally:
             self.machine = machine
         self.table.add(f"{cpus} CPUs: exits, at an assumed {EXIT_SECONDS * 1e6:.0f} us",
@@ -362,7 +362,7 @@ class Bench:
         self._pairs(args, f"{self.machine.firmware}, GRUB: ", lambda: self.firmware("hv.off"),
                     lambda: self.firmware_alone("hv.off"))
 
-    def _pairs(self, args, what, guest, alone, kernel_limit=10, why=""):
+    def _pairs(self, args, what, guest, alone, limit=10, why=""):
         """The rows of two kinds of boots; returns how long the kernel takes alone."""
         pairs = [(self._boot_seconds(guest()), self._boot_seconds(alone()))
                  for _ in range(args.pairs)]
@@ -373,8 +373,7 @@ class Bench:
             name = what + name
             self.table.add(f"{name}: CPU, alone", statistics.median(by_itself), "s")
             self.table.add(f"{name}: CPU, gdbvisor", statistics.median(with_us), "s")
-            self.table.add(f"{name}: gdbvisor's share", statistics.median(share), "%",
-                           *((kernel_limit, why) if part else (10,)))
+            self.table.add(f"{name}: gdbvisor's share", statistics.median(share), "%", limit, why)
         return statistics.median(pair[1][1] for pair in pairs)
 
     def latency(self, _args):
