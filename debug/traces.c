@@ -64,6 +64,8 @@ enum hv_status traces_arm(void)
     enum hv_status status = HV_OK;
 
     traces_disarm();
+    for (unsigned i = 0; i < HV_MAX_CPUS && !debug_trace.running; i++)
+        debug.cpus[i].trace_steps = 0; /* of the run before */
     for (unsigned i = 0; i < debug_trace.points && status == HV_OK; i++) {
         const struct trace_point *point = &debug_trace.point[i];
         if (!point->enabled || find(point->address) >= 0)

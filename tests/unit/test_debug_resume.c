@@ -181,6 +181,19 @@ static void test_tracepoint_steps(void **state)
     assert_int_equal(count_sent("$F-1#"), 1);
 }
 
+/* Steps that a run has not collected are none of the next run's. */
+static void test_tracepoint_steps_end_with_the_run(void **state)
+{
+    GUEST(BREAKS(breaks), ENTRY(RUN_STEP, NULL, .kind = HV_EXIT_NMI), STEPS(nop),
+          ENTRY(RUN_FREE, NULL, .kind = HV_EXIT_NMI));
+    GDB("qSupported QTinit QTDP:1:1000:E:2:0- QTDP:-1:1000:SR1 QTStart vCont;c", "\3",
+        "QTStop QTStart vCont;c", "\3", "QTFrame:0");
+
+    (void)state;
+    SESSION();
+    assert_int_equal(count_sent("$F-1#"), 1);
+}
+
 /* With gdb gone nothing of it is in the guest; the next one finds what was collected. */
 static void test_tracepoint_of_a_gdb_that_goes(void **state)
 {
@@ -279,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup(test_commands, setup),
         cmocka_unit_test_setup(test_tracepoint, setup),
         cmocka_unit_test_setup(test_tracepoint_steps, setup),
+        cmocka_unit_test_setup(test_tracepoint_steps_end_with_the_run, setup),
         cmocka_unit_test_setup(test_tracepoint_of_a_gdb_that_goes, setup),
         cmocka_unit_test_setup(test_user2_looks, setup),
     };
