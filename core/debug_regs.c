@@ -171,6 +171,18 @@ void debug_regs_update(struct vcpu *v)
     v->dr_dirty = true;
 }
 
+bool debug_regs_load(struct vcpu *v)
+{
+    if (!v->dr_dirty)
+        return false;
+    write_dr0(v->live_dr[0]);
+    write_dr1(v->live_dr[1]);
+    write_dr2(v->live_dr[2]);
+    write_dr3(v->live_dr[3]);
+    v->dr_dirty = false;
+    return true;
+}
+
 unsigned debug_regs_user_hits(const struct vcpu *v, uint64_t dr6)
 {
     unsigned hits = 0;

@@ -64,6 +64,9 @@ uint64_t debug_regs_lent_hits(const struct vcpu *v, uint64_t dr6);
 /* Recomputes what is live on v, after a change on either side. */
 void debug_regs_update(struct vcpu *v);
 
+/* For a backend's entry, on v's CPU: writes DR0-DR3. True: v->dr_dirty was set, and is not now. */
+bool debug_regs_load(struct vcpu *v);
+
 /*
  * The DR6 bits of live registers that are armed: a processor may set others' bits too, where their
  * condition was met (SDM vol. 3, "Debug Status Register (DR6)").

@@ -1,7 +1,7 @@
 #include "core/insn_bytes.h"
 
 #include "core/guest_memory.h"
-#include "hv/compiler.h"
+#include "core/operand.h"
 
 enum hv_status insn_at_rip(struct vcpu *v, struct x86_insn *insn)
 {
@@ -68,7 +68,6 @@ bool insn_stores(const struct vcpu *v, const struct x86_insn *insn, uint64_t *va
         return false;
     }
     *size = byte ? 1 : insn->operand_size;
-    if (*size < sizeof(*value))
-        *value &= HV_BIT(8 * *size) - 1;
+    *value &= operand_mask(*size);
     return true;
 }

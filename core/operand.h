@@ -5,6 +5,12 @@
 #include "arch/x86/decode.h"
 #include "core/vcpu.h"
 
+/* The bits of a register that an operand or address of 1 to 8 bytes takes. */
+static inline uint64_t operand_mask(unsigned bytes)
+{
+    return UINT64_MAX >> (64 - 8 * bytes);
+}
+
 /* The segment of a memory operand: what the prefix says, else by_default. */
 enum hv_segment_name operand_segment(const struct x86_insn *insn, enum hv_segment_name by_default);
 

@@ -2,27 +2,14 @@
 
 #include "core/operand.h"
 
-static uint64_t size_mask(unsigned bytes)
-{
-    return bytes == 8 ? UINT64_MAX : (1ULL << (bytes * 8)) - 1;
-}
-
 static gva_t source(struct vcpu *v, const struct x86_insn *i, uint64_t offset)
 {
-    return operand_linear(v, operand_segment(i, SEG_DS), offset & size_mask(i->address_size));
+    return operand_linear(v, operand_segment(i, SEG_DS), offset & operand_mask(i->address_size));
 }
 
 static gva_t destination(struct vcpu *v, const struct x86_insn *i)
 {
-    return operand_linear(v, SEG_ES, v->regs.gpr[GPR_RDI] & size_mask(i->address_size));
-}
-
-static uint64_t stack_mask(struct vcpu *v)
-{
-    vcpu_need(v, REGS_SEGMENTS);
-    if (vcpu_code_bits(v) == 64)
-        return UINT64_MAX;
-    return size_mask(v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB ? 4 : 2);
+    return operand_linear(v, SEG_ES, v->regs.gpr[GPR_RDI] & operand_mask(i->address_size));
 }
 
 /*
@@ -91,7 +78,7 @@ static unsigned plain_reads(struct vcpu *v, const struct x86_insn *i, gva_t *rea
     if (i->opcode == 0xd7) /* XLAT */
         reads[0] = source(v, i, gpr[GPR_RBX] + (uint8_t)gpr[GPR_RAX]);
     else if (i->opcode == 0xc9) /* LEAVE, by the stack's width */
-        reads[0] = operand_linear(v, SEG_SS, gpr[GPR_RBP] & stack_mask(v));
+        reads[0] = operand_linear(v, SEG_SS, gpr[GPR_RBP] & vcpu_stack_mask(v));
     else
         return 0;
     return 1;
@@ -129,7 +116,7 @@ unsigned operand_reads(struct vcpu *v, const struct x86_insn *insn, gva_t reads[
         reads[n] &= insn->bits == X86_64 ? UINT64_MAX : UINT32_MAX;
         return n + 1;
     }
-    bool none = insn->rep && !(v->regs.gpr[GPR_RCX] & size_mask(insn->address_size));
+    bool none = insn->rep && !(v->regs.gpr[GPR_RCX] & operand_mask(insn->address_size));
     if (!n && !none && insn->map == X86_MAP_ONE_BYTE && insn->encoding == X86_LEGACY)
         n = plain_reads(v, insn, reads);
     return n;

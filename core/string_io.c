@@ -7,15 +7,10 @@
 #include "core/operand.h"
 #include "lib/string.h"
 
-static uint64_t size_mask(unsigned bytes)
-{
-    return bytes == 8 ? UINT64_MAX : (1ULL << (bytes * 8)) - 1;
-}
-
 /* Writes a register's low part as the processor does for that address size. */
 static void set_part(uint64_t *reg, uint64_t value, unsigned bytes)
 {
-    uint64_t mask = size_mask(bytes);
+    uint64_t mask = operand_mask(bytes);
     *reg = bytes == 4 ? (uint32_t)value : (*reg & ~mask) | (value & mask);
 }
 
@@ -40,7 +35,7 @@ enum core_result string_io(struct vcpu *v, const struct hv_exit *exit)
 
     if (insn_at_rip(v, &insn) != HV_OK)
         return CORE_UP;
-    uint64_t mask = size_mask(insn.address_size);
+    uint64_t mask = operand_mask(insn.address_size);
     uint64_t *pointer = &gpr[in ? GPR_RDI : GPR_RSI];
     if (insn.rep && !(gpr[GPR_RCX] & mask)) {
         vcpu_skip(v, insn.length);

@@ -131,14 +131,20 @@ gva_t vcpu_linear_rip(struct vcpu *v)
     return (uint32_t)(v->regs.seg[SEG_CS].base + v->regs.rip);
 }
 
+uint64_t vcpu_stack_mask(struct vcpu *v)
+{
+    if (vcpu_code_bits(v) == 64)
+        return UINT64_MAX;
+    return v->regs.seg[SEG_SS].attributes & SEG_ATTR_DB ? UINT32_MAX : UINT16_MAX;
+}
+
 gva_t vcpu_linear_rsp(struct vcpu *v)
 {
-    uint64_t rsp = v->regs.gpr[GPR_RSP];
+    uint64_t offset = v->regs.gpr[GPR_RSP] & vcpu_stack_mask(v);
 
     if (vcpu_code_bits(v) == 64)
-        return rsp;
-    const struct hv_segment *ss = &v->regs.seg[SEG_SS];
-    return (uint32_t)(ss->base + (ss->attributes & SEG_ATTR_DB ? (uint32_t)rsp : (uint16_t)rsp));
+        return offset;
+    return (uint32_t)(v->regs.seg[SEG_SS].base + offset);
 }
 
 void vcpu_skip(struct vcpu *v, unsigned length)

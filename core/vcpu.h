@@ -198,6 +198,8 @@ unsigned vcpu_cpl(struct vcpu *v);
 /* CS.base + RIP, as the instruction fetch computes it. */
 gva_t vcpu_linear_rip(struct vcpu *v);
 
+/* The bits of RSP and RBP that PUSH, POP and LEAVE use: the width of the stack. */
+uint64_t vcpu_stack_mask(struct vcpu *v);
 /* SS.base + RSP, as PUSH and POP compute it. */
 gva_t vcpu_linear_rsp(struct vcpu *v);
 

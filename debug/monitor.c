@@ -51,11 +51,6 @@ static const struct command {
 
 static gdb_print_fn out;
 
-void monitor_text(const char *text, size_t size)
-{
-    out(text, size);
-}
-
 void monitor_line(const char *format, ...)
 {
     char text[129];

@@ -14,9 +14,6 @@
 /* Prints a line of the answer, cut to 127 characters. */
 void monitor_line(const char *format, ...) HV_PRINTF(1, 2);
 
-/* Prints size bytes of the answer as they are. */
-void monitor_text(const char *text, size_t size);
-
 /* The CPU that gdb has chosen, CPU 0 when it has chosen none. */
 struct vcpu *monitor_vcpu(void);
 

@@ -2,6 +2,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/registers.h"
+#include "core/debug_regs.h"
 #include "core/insn_bytes.h"
 #include "svm/exit.h"
 #include "svm/state.h"
@@ -51,13 +52,7 @@ static void load_debug_regs(struct vcpu *v, enum hv_run_mode mode, struct vmcb *
     bool trapped = mode == RUN_STEP || (v->traps & TRAP_DEBUG);
     uint64_t dr6 = trapped ? DR6_RESET : v->debug_regs.dr6;
 
-    if (v->dr_dirty) {
-        write_dr0(v->live_dr[0]);
-        write_dr1(v->live_dr[1]);
-        write_dr2(v->live_dr[2]);
-        write_dr3(v->live_dr[3]);
-        v->dr_dirty = false;
-    }
+    debug_regs_load(v);
     if (vmcb->save.dr6 != dr6 || vmcb->save.dr7 != v->live_dr7) {
         vmcb->save.dr6 = dr6;
         vmcb->save.dr7 = v->live_dr7;

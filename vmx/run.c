@@ -37,14 +37,8 @@ static bool debug_is_trapped(const struct vcpu *v, enum hv_run_mode mode)
 /* DR7 is in the VMCS, DR0-DR3 and DR6 are not switched by anybody but us. */
 static void load_debug_regs(struct vcpu *v, enum hv_run_mode mode, struct vmx_cpu *cpu)
 {
-    if (v->dr_dirty) {
-        write_dr0(v->live_dr[0]);
-        write_dr1(v->live_dr[1]);
-        write_dr2(v->live_dr[2]);
-        write_dr3(v->live_dr[3]);
+    if (debug_regs_load(v))
         cpu->live_dr6 = 0;
-        v->dr_dirty = false;
-    }
     if (!debug_is_trapped(v, mode) && cpu->live_dr6 != v->debug_regs.dr6) {
         write_dr6(v->debug_regs.dr6);
         cpu->live_dr6 = v->debug_regs.dr6;
