@@ -5,6 +5,7 @@
 #include "arch/x86/host_paging.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/physmem.h"
+#include "arch/x86/tsc.h"
 #include "boot/relocate.h"
 #include "core/vcpu.h"
 #include "hv/compiler.h"
@@ -17,8 +18,7 @@ enum {
     STACK_SIZE = 16384,
     DATA_OFFSET = 8,
     LOW_LIMIT = 0xa0000,
-    /* An access of this port takes about a microsecond. */
-    PORT_DELAY = 0x80,
+    /* Microseconds. SDM vol. 3, "Typical AP Initialization Sequence". */
     INIT_DELAY = 10000,
     STARTUP_DELAY = 200,
     ARRIVAL_DELAY = 3000000,
@@ -65,19 +65,6 @@ static void take_from_firmware(void)
     image_jump((uint64_t)take, (uint64_t)stacks[atomic_get(&next_number)] + STACK_SIZE, 0);
 }
 
-static void delay(unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        inb(PORT_DELAY);
-}
-
-static bool await(unsigned number)
-{
-    for (unsigned i = 0; i < ARRIVAL_DELAY && atomic_get(&arrived) != number; i++)
-        inb(PORT_DELAY);
-    return atomic_get(&arrived) == number;
-}
-
 bool start_cpus_take(gpa_t call, unsigned number, void (*cpu_main)(unsigned number))
 {
     const uint64_t function = (uint64_t)take_from_firmware;
@@ -88,7 +75,7 @@ bool start_cpus_take(gpa_t call, unsigned number, void (*cpu_main)(unsigned numb
     atomic_set(&next_number, number);
     physmem_write(call, &function, sizeof(function));
     physmem_write(call + sizeof(function), &go, sizeof(go));
-    return await(number);
+    return tsc_await(&arrived, number, ARRIVAL_DELAY);
 }
 
 /* The code at the page, for the CPU of this number. */
@@ -108,19 +95,16 @@ static void prepare(hpa_t page, unsigned number)
     physmem_write(page + DATA_OFFSET, &data, sizeof(data));
 }
 
-/* SDM vol. 3, "Typical AP Initialization Sequence". */
+/* Behind the INIT, which all get together. */
 static bool start(uint32_t apic_id, unsigned number, hpa_t page)
 {
-    if (!apic_can_address(apic_id))
-        return false;
     prepare(page, number);
-    apic_send_init(apic_id);
-    delay(INIT_DELAY);
     for (unsigned i = 0; i < 2; i++) {
         apic_send_startup(apic_id, (uint8_t)(page / PAGE));
-        delay(STARTUP_DELAY);
+        if (tsc_await(&arrived, number, STARTUP_DELAY))
+            return true;
     }
-    if (await(number))
+    if (tsc_await(&arrived, number, ARRIVAL_DELAY))
         return true;
     apic_send_init(apic_id); /* nor shall it come later */
     return false;
@@ -137,9 +121,14 @@ unsigned start_cpus(uint32_t *apic_ids, unsigned count, const struct memory_map 
     next_main = cpu_main;
     physmem_read(page, saved, PAGE);
     host_paging_run_low(true);
+    for (unsigned i = 0; i < count; i++) {
+        if (apic_can_address(apic_ids[i]))
+            apic_send_init(apic_ids[i]);
+    }
+    tsc_await(NULL, 0, INIT_DELAY);
     for (unsigned i = 0; i < count && started < HV_MAX_CPUS; i++) {
         vcpu_set_count(started + 1);
-        if (start(apic_ids[i], started, page))
+        if (apic_can_address(apic_ids[i]) && start(apic_ids[i], started, page))
             apic_ids[started++ - 1] = apic_ids[i];
         else
             log_print("gdbvisor: the CPU with APIC id %u did not start", (unsigned)apic_ids[i]);

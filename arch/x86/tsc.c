@@ -1,6 +1,7 @@
 #include "arch/x86/tsc.h"
 
 #include "arch/x86/insn.h"
+#include "lib/atomic.h"
 
 /* Intel 8254 datasheet, "Mode 0"; its channel 2 is gated and read by port 61h on every PC. */
 enum {
@@ -90,4 +91,16 @@ void tsc_measure(void)
 uint64_t tsc_hz(void)
 {
     return hz;
+}
+
+bool tsc_await(const uint32_t *flag, uint32_t value, unsigned microseconds)
+{
+    uint64_t begin = rdtsc(), ticks = microseconds * hz / 1000000;
+
+    do {
+        if (flag && atomic_get(flag) == value)
+            return true;
+        cpu_pause();
+    } while (rdtsc() - begin < ticks);
+    return false;
 }

@@ -14,4 +14,10 @@ void tsc_measure(void);
 /* Hz; 2 GHz before it was measured. */
 uint64_t tsc_hz(void);
 
+/*
+ * Waits until *flag, which another CPU sets, is value, but for so many microseconds at the most; no
+ * flag (NULL): waits for all of them. Returns whether the flag was seen.
+ */
+bool tsc_await(const uint32_t *flag, uint32_t value, unsigned microseconds);
+
 #endif

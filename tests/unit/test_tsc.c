@@ -95,9 +95,42 @@ static void test_measure(void **state)
     measured(2600000000);
 }
 
+static uint32_t flag;
+static uint64_t flag_at; /* the TSC at which it is set to 7 */
+
+void model_pause(void)
+{
+    if (tsc >= flag_at)
+        flag = 7;
+}
+
+static void test_await(void **state)
+{
+    (void)state;
+    chip_there = true;
+    real_hz = 1000000000;
+    measured(1000000000);
+    uint64_t begin = tsc;
+    assert_false(tsc_await(NULL, 0, 10000));
+    assert_in_range(tsc - begin, 9950000, 10050000);
+
+    begin = tsc;
+    flag = 6;
+    flag_at = begin + 100000;
+    assert_true(tsc_await(&flag, 7, 200));
+    assert_in_range(tsc - begin, 100000, 100000 + 3 * TICKS_A_LOOK);
+    begin = tsc;
+    assert_true(tsc_await(&flag, 7, 0)); /* it is there */
+    assert_in_range(tsc - begin, 0, TICKS_A_LOOK);
+    begin = tsc;
+    assert_false(tsc_await(&flag, 8, 200));
+    assert_in_range(tsc - begin, 199000, 201000 + 3 * TICKS_A_LOOK);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_measure)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_measure),
+                                       cmocka_unit_test(test_await)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
