@@ -79,8 +79,13 @@ $(BUILD)/hv/%.asm.o: %.asm Makefile | $(DEPS)
 HV_LINK = $(LD) -pie --no-dynamic-linker -z noexecstack -z max-page-size=4096 --gc-sections \
           --no-warn-rwx-segments -T linker/gdbvisor.ld -o $@
 
-$(BUILD)/gdbvisor.elf: linker/gdbvisor.ld $(HV_OBJS)
+# With symbols for a debugger; the boot loader's image goes without them, for GRUB reads all of a
+# file's sections, through a slow BIOS or a net.
+$(BUILD)/gdbvisor.debug: linker/gdbvisor.ld $(HV_OBJS)
 	$(HV_LINK) $(HV_OBJS)
+
+$(BUILD)/gdbvisor.elf: $(BUILD)/gdbvisor.debug
+	objcopy --strip-all $< $@
 
 # The same image and the application, with symbols for a debugger; then as the PE file, whose first
 # section follows its headers.
