@@ -72,14 +72,32 @@ hpa_t host_paging_root(void)
     return (hpa_t)pml4;
 }
 
+/*
+ * SMEP and SMAP: no page here is a user's, and none shall ever be run or touched. PSE and PGE do
+ * nothing for these tables, but kernels have them, and where an exit leaves CR4's paging bits as
+ * they are, an emulated processor has one reason less to drop what it has translated.
+ */
+static uint64_t cr4_bits(void)
+{
+    const struct cpuid_result basic = cpuid(1, 0);
+    uint64_t cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (read_cr4() & CR4_MCE);
+
+    if (basic.ecx & HV_BIT(26))
+        cr4 |= CR4_OSXSAVE; /* to read the guest's vector registers */
+    if (basic.edx & HV_BIT(3))
+        cr4 |= CR4_PSE;
+    if (basic.edx & HV_BIT(13))
+        cr4 |= CR4_PGE;
+    if (cpuid(0, 0).eax < 7)
+        return cr4;
+    const uint32_t extended = cpuid(7, 0).ebx;
+    return cr4 | (extended & HV_BIT(7) ? CR4_SMEP : 0) | (extended & HV_BIT(20) ? CR4_SMAP : 0);
+}
+
 void host_paging_load(void)
 {
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-
-    uint64_t cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (read_cr4() & CR4_MCE);
-    if (cpuid(1, 0).ecx & HV_BIT(26))
-        cr4 |= CR4_OSXSAVE; /* to read the guest's vector registers */
-    write_cr4(cr4);
+    write_cr4(cr4_bits());
     write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
     write_cr3((uint64_t)pml4);
 }
