@@ -33,6 +33,9 @@ def _run(*command):
     return done.stdout
 
 
+MULTIBOOT2_MAGIC = 0xE85250D6.to_bytes(4, "little")
+
+
 class Guest:
     """A tiny guest: its flat image, its ELF with symbols, and where its labels are."""
 
@@ -50,6 +53,11 @@ class Guest:
 
     def __getitem__(self, label):
         return self.symbols[label]
+
+    @property
+    def image(self):
+        """What a boot loader starts: the flat image, but the ELF file of a multiboot2 guest."""
+        return self.elf if MULTIBOOT2_MAGIC in self.bin.read_bytes()[:32768] else self.bin
 
     def ordered(self, prefix):
         """Labels with this prefix, by address."""
