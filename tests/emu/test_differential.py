@@ -32,7 +32,8 @@ class Trace:
     def __init__(self, vm):
         self.path = Path(vm.workdir) / "trace.log"
         vm.hmp(f"logfile {self.path}")
-        vm.hmp("singlestep on")
+        if "unknown command" in vm.hmp("one-insn-per-tb on"):  # before QEMU 8.1
+            vm.hmp("singlestep on")
         vm.hmp("log exec,nochain")
 
     def places(self):

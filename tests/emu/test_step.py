@@ -105,6 +105,10 @@ AFTER32 = {
 
 RF = 0x10000
 FAULTS32 = (6, 7, 17)  # images of #UD and #GP
+# A software interrupt's, to which a fault's handler has returned: RF is 0 in it, as it is cleared at
+# the start of the instruction (SDM vol. 3, "Instruction-Breakpoint Exception Condition"). QEMU from
+# 8 on leaves it, run freely.
+AFTER_FAULT32 = 18
 
 
 def test_step_older_modes(boot, start, machine):
@@ -123,6 +127,8 @@ def test_step_older_modes(boot, start, machine):
     bare = start(capabilities.bare(machine, guest), guest=guest)
     bare = _images(bare.wait_said("steps32: ok"))
     assert all(stepped[image] & RF for image in FAULTS32)
+    assert not stepped[AFTER_FAULT32] & RF
+    bare[AFTER_FAULT32] &= ~RF
     if not any(bare[image] & RF for image in FAULTS32):  # TCG has it nowhere
         stepped = [image & ~RF for image in stepped]
     assert stepped == bare
