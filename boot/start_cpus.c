@@ -21,7 +21,7 @@ enum {
     /* Microseconds. SDM vol. 3, "Typical AP Initialization Sequence". */
     INIT_DELAY = 10000,
     STARTUP_DELAY = 200,
-    ARRIVAL_DELAY = 3000000,
+    ARRIVAL_DELAY = 10000000, /* an emulated one may have to wait for its turn */
 };
 
 /* ap_start.asm */
