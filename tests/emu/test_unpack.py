@@ -184,8 +184,11 @@ def test_watch_among_breakpoints(unpack):
             assert (stop.reason == "breakpoint-hit") == (stop.pc in breakpoints)
             if stop.pc == vm.guest["h_timer_set"]:  # or the timer's next interrupt is always first
                 gdb.run("delete $flag")
+        copied = at("p_copied", base)
+        if places[2] == copied - 2:  # QEMU from 10 on traps once more at a REP, when it is done
+            places[2] = copied
         assert places == [
-            at("p_data", base) + 10, at("p_data", base) + 16, at("p_copied", base),
+            at("p_data", base) + 10, at("p_data", base) + 16, copied,
             vm.guest["h_timer_set"], at("p_patched", base), at("p_in_next_set", base),
             *breakpoints], [hex(place) for place in places]
         gdb.run("delete")
