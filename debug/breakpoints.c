@@ -60,17 +60,35 @@ static enum hv_status insert_in_place(struct breakpoint b)
     return HV_OK;
 }
 
-static enum break_why locate(struct vcpu *v, gva_t address, gpa_t *gpa)
+static enum break_why locate(struct vcpu *v, gva_t address, struct x86_translation *t)
 {
-    struct x86_translation t;
-
     vcpu_need(v, REGS_CONTROL);
     if (address >> 32 && !(v->regs.efer & EFER_LMA))
         return BREAK_TOO_HIGH;
-    if (!guest_translate(v, address, &t))
+    if (!guest_translate(v, address, t))
         return BREAK_NOT_MAPPED;
-    *gpa = t.gpa;
-    return guest_phys_is_memory(t.gpa) ? BREAK_READY : BREAK_NOT_MEMORY;
+    return guest_phys_is_memory(t->gpa) ? BREAK_READY : BREAK_NOT_MEMORY;
+}
+
+static bool is_paged(struct vcpu *v)
+{
+    vcpu_need(v, REGS_CONTROL);
+    return v->regs.cr0 & CR0_PG;
+}
+
+/*
+ * A CPU that another one starts comes by here without paging, then with tables that map all memory
+ * at its physical address: there the same number is another byte, which nobody executes.
+ */
+static enum break_why locate_waiting(struct vcpu *v, unsigned index, struct x86_translation *t)
+{
+    enum break_why why = locate(v, waiting_at(index), t);
+
+    if (why != BREAK_READY)
+        return why;
+    if (waiting_is_paged(index) && !is_paged(v))
+        return BREAK_NO_PAGING;
+    return t->no_execute ? BREAK_NOT_EXECUTABLE : BREAK_READY;
 }
 
 static enum hv_status insert_at(gpa_t gpa, gva_t address)
@@ -86,14 +104,16 @@ static enum hv_status insert_at(gpa_t gpa, gva_t address)
 
 enum hv_status breakpoints_insert(struct vcpu *v, gva_t address)
 {
-    gpa_t gpa;
+    struct x86_translation t;
 
-    if (locate(v, address, &gpa) == BREAK_READY) {
-        enum hv_status status = insert_at(gpa, address);
+    if (locate(v, address, &t) == BREAK_READY) {
+        enum hv_status status = insert_at(t.gpa, address);
         if (status != HV_EFAULT)
             return status;
     }
-    return breakpoints_count() < BREAKPOINTS_MAX ? waiting_add(address) : HV_ENOSPC;
+    if (breakpoints_count() >= BREAKPOINTS_MAX)
+        return HV_ENOSPC;
+    return waiting_add(address, is_paged(v));
 }
 
 bool breakpoints_resolve(struct vcpu *v)
@@ -102,12 +122,13 @@ bool breakpoints_resolve(struct vcpu *v)
 
     for (unsigned i = before; i-- > 0;) {
         gva_t address = waiting_at(i);
-        gpa_t gpa;
-        if (locate(v, address, &gpa) != BREAK_READY)
+        bool paged = waiting_is_paged(i);
+        struct x86_translation t;
+        if (locate_waiting(v, i, &t) != BREAK_READY)
             continue;
         waiting_remove(address);
-        if (insert_at(gpa, address) != HV_OK)
-            waiting_add(address);
+        if (insert_at(t.gpa, address) != HV_OK)
+            waiting_add(address, paged);
     }
     return waiting_count() != before;
 }
@@ -120,6 +141,7 @@ bool breakpoints_waits_at(gva_t address)
 struct break_info breakpoints_get(struct vcpu *v, unsigned index)
 {
     struct break_info info = {.how = BREAK_IN_VIEW};
+    struct x86_translation t = {.reason = X86_WALK_NOT_PRESENT};
 
     if (index < exec_views_count()) {
         info.gpa = exec_views_get(index, &info.gva);
@@ -131,7 +153,7 @@ struct break_info breakpoints_get(struct vcpu *v, unsigned index)
     index -= count;
     info.gva = waiting_at(index);
     info.how = waiting_is_armed(index) ? BREAK_IN_REGISTER : BREAK_WAITS;
-    info.why = locate(v, info.gva, &info.gpa);
+    info.why = locate_waiting(v, index, &t);
     if (info.why == BREAK_READY)
         info.why = BREAK_NOT_MEMORY; /* by this CPU's paging it is, by the others' not yet */
     return info;

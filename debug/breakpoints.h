@@ -12,9 +12,9 @@
 enum { BREAKPOINTS_MAX = 1024 };
 
 /*
- * Idempotent both. What is not mapped or no memory waits until it is. HV_ENOSPC: too many. Removing
- * what is not there is HV_OK. Two addresses of one byte are two breakpoints: the byte goes back
- * with the second.
+ * Idempotent both. What is not mapped or no memory waits until it is, and can be executed.
+ * HV_ENOSPC: too many. Removing what is not there is HV_OK. Two addresses of one byte are two
+ * breakpoints: the byte goes back with the second.
  */
 enum hv_status breakpoints_insert(struct vcpu *v, gva_t address);
 enum hv_status breakpoints_remove(struct vcpu *v, gva_t address);
@@ -27,7 +27,9 @@ enum break_why {
     BREAK_READY,
     BREAK_NOT_MAPPED,
     BREAK_NOT_MEMORY,
-    BREAK_TOO_HIGH, /* above 4 GiB, and the CPU is not in long mode */
+    BREAK_TOO_HIGH,       /* above 4 GiB, and the CPU is not in long mode */
+    BREAK_NO_PAGING,      /* it was asked for under paging, and the CPU has none */
+    BREAK_NOT_EXECUTABLE, /* by the page tables */
 };
 
 struct break_info {
@@ -41,8 +43,8 @@ struct break_info {
 struct break_info breakpoints_get(struct vcpu *v, unsigned index);
 
 /*
- * While all CPUs stand: those that wait and are memory now, by v's paging, are armed as such. True:
- * some were.
+ * While all CPUs stand: those that wait and are memory now that can be executed, by v's paging, are
+ * armed as such. True: some were.
  */
 bool breakpoints_resolve(struct vcpu *v);
 

@@ -27,9 +27,13 @@ static const char *why_text(enum break_why why)
     case BREAK_NOT_MEMORY:
         return ": no memory there";
     case BREAK_TOO_HIGH:
+        return ": not in long mode yet";
+    case BREAK_NO_PAGING:
+        return ": no paging here";
+    case BREAK_NOT_EXECUTABLE:
         break;
     }
-    return ": not in long mode yet";
+    return ": mapped, but not to be executed";
 }
 
 bool monitor_break(const char *rest)

@@ -4,13 +4,16 @@
 #include "hv/compiler.h"
 #include "lib/string.h"
 
-static gva_t list[WAITING_MAX];
+static struct {
+    gva_t address;
+    bool paged;
+} list[WAITING_MAX];
 static unsigned count;
 
 static int find(gva_t address)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (list[i] == address)
+        if (list[i].address == address)
             return (int)i;
     }
     return -1;
@@ -19,16 +22,22 @@ static int find(gva_t address)
 /* Who comes first is first in the registers, too. */
 static void set_registers(void)
 {
-    debug_regs_set_spare(list, HV_MIN(count, (unsigned)DEBUG_SLOTS));
+    gva_t first[DEBUG_SLOTS];
+    unsigned n = HV_MIN(count, (unsigned)DEBUG_SLOTS);
+
+    for (unsigned i = 0; i < n; i++)
+        first[i] = list[i].address;
+    debug_regs_set_spare(first, n);
 }
 
-enum hv_status waiting_add(gva_t address)
+enum hv_status waiting_add(gva_t address, bool paged)
 {
     if (find(address) >= 0)
         return HV_OK;
     if (count == WAITING_MAX)
         return HV_ENOSPC;
-    list[count++] = address;
+    list[count].address = address;
+    list[count++].paged = paged;
     set_registers();
     return HV_OK;
 }
@@ -51,7 +60,12 @@ unsigned waiting_count(void)
 
 gva_t waiting_at(unsigned index)
 {
-    return list[index];
+    return list[index].address;
+}
+
+bool waiting_is_paged(unsigned index)
+{
+    return list[index].paged;
 }
 
 bool waiting_has(gva_t address)

@@ -80,6 +80,34 @@ static void test_user2_not_mapped_yet(void **state)
     assert_int_equal(breakpoints_count(), 0);
 }
 
+/* USER-2: on its way to long mode a CPU has other memory at the same number: not that is meant. */
+static void test_user2_cpu_that_comes(void **state)
+{
+    const gva_t low = CODE + 0x40; /* in memory by its number, too */
+
+    (void)state;
+    v->regs.efer = EFER_LME | EFER_LMA | EFER_NXE;
+    insert(low);
+    assert_true(breakpoints_waits_at(low));
+    v->regs.cr0 &= ~CR0_PG;
+    assert_false(breakpoints_resolve(v));
+    assert_int_equal(breakpoints_get(v, 0).why, BREAK_NO_PAGING);
+    assert_non_null(strstr(ask("break"), "armed by a debug register: no paging here"));
+    v->regs.cr0 |= CR0_PG;
+    model_memory_put(PML4, PDPT | 7);
+    model_memory_put(PDPT, PD | 7);
+    model_memory_put(PD, PT | 7);
+    model_memory_put(PT + 16 * 8, HV_BIT(63) | CODE | 7);
+    assert_false(breakpoints_resolve(v));
+    assert_int_equal(breakpoints_get(v, 0).why, BREAK_NOT_EXECUTABLE);
+    assert_non_null(strstr(ask("break"), ": mapped, but not to be executed"));
+    assert_int_equal(*model_memory(low), 0);
+    model_memory_put(PT + 16 * 8, (CODE + 0x1000) | 7);
+    assert_true(breakpoints_resolve(v));
+    assert_int_equal(breakpoints_get(v, 0).gpa, low + 0x1000);
+    assert_false(breakpoints_waits_at(low));
+}
+
 /* An address that 32-bit code cannot have is not taken for its lower half. */
 static void test_user2_too_high(void **state)
 {
@@ -249,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_user2_not_mapped_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user2_cpu_that_comes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_too_high, setup, teardown),
         cmocka_unit_test_setup_teardown(test_user2_efer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_registers_give_way, setup, teardown),
