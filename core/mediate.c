@@ -6,7 +6,7 @@
 #include "hv/compiler.h"
 #include "lib/string.h"
 
-enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = 2 };
+enum { PAGE = 4096, LARGE = 2 << 20, MAX_MEDIATORS = 4, OPEN = 2, SLOT = 16 };
 
 struct open_page {
     bool used, write;
@@ -145,7 +145,7 @@ bool mediate_move(struct vcpu *v, gpa_t address, bool write)
         return false;
 
     uint8_t *place = dummy + address % PAGE;
-    memset(dummy, 0, PAGE);
+    memset(dummy + HV_ALIGN_DOWN(address % PAGE, SLOT), 0, SLOT);
     if (m->before)
         m->before(v, address, dummy);
     if (write) {

@@ -14,7 +14,8 @@ struct mediator {
     bool reads_pass;  /* only writes are mediated; reads go to what is really there */
     /*
      * Before an access at page + offset: fills what can be read there. page_bytes: the dummy page,
-     * all zeros. After a write: takes what was written. Either may be NULL.
+     * zeros at least in the 16 aligned bytes that address is in. After a write: takes what was
+     * written. Either may be NULL.
      */
     void (*before)(struct vcpu *v, gpa_t address, uint8_t *page_bytes);
     void (*after_write)(struct vcpu *v, gpa_t address, const uint8_t *page_bytes);

@@ -2,7 +2,8 @@
  * The C library's memory and string functions, for where there is no C library.
  *
  * The makefile compiles this file so that the compiler never replaces a loop by a call of memcpy
- * or memset: here that would be a call of the function itself.
+ * or memset: here that would be a call of the function itself. Names in brackets are those that
+ * lib/string.h has a macro for.
  */
 #include "lib/string.h"
 
@@ -32,7 +33,7 @@ static void copy_down(uint8_t *dst, const uint8_t *src, size_t size)
     }
 }
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t size)
+void *(memcpy)(void *restrict dst, const void *restrict src, size_t size)
 {
     copy_up(dst, src, size);
     return dst;
@@ -48,7 +49,7 @@ void *memmove(void *dst, const void *src, size_t size)
     return dst;
 }
 
-void *memset(void *dst, int byte, size_t size)
+void *(memset)(void *dst, int byte, size_t size)
 {
     uint8_t *p = dst;
     uint64_t word = 0x0101010101010101ULL * (uint8_t)byte;
@@ -60,7 +61,7 @@ void *memset(void *dst, int byte, size_t size)
     return dst;
 }
 
-int memcmp(const void *a, const void *b, size_t size)
+int(memcmp)(const void *a, const void *b, size_t size)
 {
     const uint8_t *x = a;
     const uint8_t *y = b;

@@ -18,6 +18,14 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t max);
 char *strchr(const char *s, int c);
 
+/*
+ * Small sizes known at compile time become a few instructions, as in hosted code; -ffreestanding
+ * alone would make calls of them.
+ */
+#define memcpy(dst, src, size)  __builtin_memcpy(dst, src, size)
+#define memset(dst, byte, size) __builtin_memset(dst, byte, size)
+#define memcmp(a, b, size)      __builtin_memcmp(a, b, size)
+
 /* Copies s, cut to fit; dst is always terminated (size must not be 0). Returns strlen(s). */
 size_t str_copy(char *dst, size_t size, const char *s);
 

@@ -28,10 +28,11 @@ static void set_maps(struct vmcb_control *c, enum policy_map map)
 /* Always: NMIs are how we get in; SVM is not there for the guest; a triple fault is a stop. */
 void svm_traps_write(const struct vcpu *v, enum hv_run_mode mode, struct vmcb *vmcb)
 {
-    struct vmcb_control old = vmcb->control;
     struct vmcb_control *c = &vmcb->control;
+    uint8_t old[offsetof(struct vmcb_control, reserved1)];
     unsigned traps = vcpu_traps(v, mode == RUN_STEP);
 
+    memcpy(old, c, sizeof(old));
     if (mode == RUN_STEP)
         traps |= TRAP_DR_READS;
     set_maps(c, traps & TRAP_WATCHED ? POLICY_WATCHED : POLICY_OWN);
@@ -63,6 +64,6 @@ void svm_traps_write(const struct vcpu *v, enum hv_run_mode mode, struct vmcb *v
         c->intercept3 |= SVM_INTERCEPT_INTN | SVM_INTERCEPT_HLT | SVM_INTERCEPT_TASK_SWITCH;
         c->intercept4 |= SVM_INTERCEPT_ICEBP | SVM_INTERCEPT_MWAIT;
     }
-    if (memcmp(&old, c, offsetof(struct vmcb_control, reserved1)) != 0)
+    if (memcmp(old, c, sizeof(old)) != 0)
         c->clean &= ~(uint32_t)SVM_CLEAN_INTERCEPTS;
 }

@@ -4,8 +4,9 @@
 usage: bench.py [--only NAME,...] [--pairs N]
 
 Sections: size, exits (of a kernel boot), firmware-exits (of a boot by the firmware and its boot
-loader), smp (both of a kernel boot with several CPUs), steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and
-without gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's actions).
+loader), exit-cost (instructions of ours, an exit), smp (both of a kernel boot with several CPUs),
+steps (exits of steps and break-ins), boot and firmware-boot (CPU time of QEMU, with and without
+gdbvisor), latency (break-in, steps), wire (bytes and round trips of gdb's actions).
 A tap of our own counts some actions; RSP_TOOLS names a folder with rspbench.py, whose 57 actions then
 are counted too, beside what other stubs need for them (wire_table.py).
 
@@ -36,6 +37,7 @@ from harness.capabilities import auto_starts_cpus  # noqa: E402
 from harness.vm import Vm  # noqa: E402
 from limits import of_exit, of_firmware_exit, of_smp_exit  # noqa: E402
 from machines import MACHINES, selected  # noqa: E402
+from table import Table  # noqa: E402
 
 PROGRAMS = {"qemu": paths.QEMU, "bochs": paths.BOCHS}
 OPTIONS = "gdb=com2 console=com1"
@@ -46,49 +48,7 @@ READY = "INIT: reached"
 RSP_TOOLS = os.environ.get("RSP_TOOLS")
 # An exit, what is done for it, and the entry, on a processor: assumed, and rather too much.
 EXIT_SECONDS = 5e-6
-
-
-class Table:
-    """Rows of (machine, name, value, unit, limit, why); a limit is the most a value may be."""
-
-    def __init__(self):
-        self.rows = []
-        self.machine = ""
-
-    def add(self, name, value, unit="", limit=None, why=""):
-        """Prints the row as it comes."""
-        passed = None if limit is None else value <= limit
-        self.rows.append({"machine": self.machine, "name": name, "value": value, "unit": unit,
-                          "limit": limit, "why": why, "passed": passed})
-        verdict = "" if passed is None else f"   at most {limit}: {'pass' if passed else 'FAIL'}"
-        if why:
-            verdict += f", {why}" if verdict else f"   {why}"
-        print(f"{name:46} {_shown(value):>12} {unit:9}{verdict}", flush=True)
-
-    def heading(self, text):
-        """A line between sections."""
-        print(f"-- {text}", flush=True)
-
-    def side_by_side(self):
-        """The rows that every machine can be compared by: counts and sizes, no times."""
-        machines = list(dict.fromkeys(row["machine"] for row in self.rows))
-        if len(machines) < 2:
-            return
-        values = {}
-        for row in self.rows:
-            if row["unit"] not in ("s", "ms", "%", "/s"):
-                unit = "" if row["name"].endswith(row["unit"]) else f", {row['unit']}"
-                by_machine = values.setdefault(row["name"] + unit, {})
-                by_machine[row["machine"]] = _shown(row["value"])
-        self.heading("side by side")
-        print(f"{'':46}" + "".join(f" {name:>16}" for name in machines))
-        for name, by_machine in values.items():
-            print(f"{name:46}" + "".join(f" {by_machine.get(m, '-'):>16}" for m in machines))
-
-
-def _shown(value):
-    """A value as text; no more than three digits behind the point."""
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+MOST_INSTRUCTIONS = 3000  # of an exit that comes thousands of times in a boot
 
 
 def _grub_linux(more):
@@ -197,6 +157,27 @@ class Bench:
         door = self.machine.firmware
         self._exits_to_init(self.firmware(), f"{door}, GRUB, init",
                             lambda kind: of_firmware_exit(self.machine.vendor, door, kind))
+
+    def exit_cost(self, _args):
+        """What gdbvisor executes for the exits that a kernel makes most, in instructions: in an emulator
+        whose time-stamp counter counts those."""
+        if self.machine.accel != "tcg":
+            return
+        guest, rounds = build.Guest("cost"), 1000
+        counts = ["-icount", "shift=0"] if self.machine.emulator == "qemu" else []
+        image = build.hypervisor_iso(f"{OPTIONS} stop=none ap=icr", [(guest.bin, "")])
+        vm = self.vm(["-cdrom", image, *counts], guest=guest)
+        try:
+            vm.wait_said("cost: ok", 60)
+            ticks = {name: int(number, 16) for number, name
+                     in re.findall(r"^([0-9a-f]{8}) (.*)$", vm.said(), re.MULTILINE)}
+        finally:
+            vm.stop()
+        if not 3 * rounds <= ticks["nop"] < 3.1 * rounds:
+            raise RuntimeError(f"this counter counts no instructions: {ticks}")
+        for name in ("cpuid", "apic write"):
+            self.table.add(f"an exit: {name}", round((ticks[name] - ticks["nop"]) / rounds),
+                           "insns", MOST_INSTRUCTIONS, "gdbvisor's own, from exit to entry")
 
     def smp(self, args):
         """The same with several CPUs, all together; and the CPU time of both kinds of boots with them.
@@ -426,7 +407,7 @@ class Bench:
 
 
 SECTIONS = {"size": Bench.size, "exits": Bench.exits, "firmware-exits": Bench.firmware_exits,
-            "smp": Bench.smp, "steps": Bench.steps, "boot": Bench.boot_time,
+            "exit-cost": Bench.exit_cost, "smp": Bench.smp, "steps": Bench.steps, "boot": Bench.boot_time,
             "firmware-boot": Bench.firmware_boot_time, "latency": Bench.latency,
             "wire": Bench.wire}
 

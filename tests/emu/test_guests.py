@@ -24,6 +24,7 @@ WORDS = {
     "paging": "paging: ok",
     "hide": "hide: done",
     "irqs": "irqs: running",
+    "cost": "cost: ok",
     "probe": "probe: asked",
     "tasks": "tasks: ok",
     "selftest": "self-test: FAILED: the processor shows its virtualisation",

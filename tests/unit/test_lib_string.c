@@ -22,6 +22,9 @@ int our_strcmp(const char *a, const char *b);
 int our_strncmp(const char *a, const char *b, size_t max);
 char *our_strchr(const char *s, int c);
 
+#undef memcpy
+#undef memset
+#undef memcmp
 #define memcpy  our_memcpy
 #define memmove our_memmove
 #define memset  our_memset
