@@ -66,11 +66,13 @@ def _check_busy_outside(program, bare, more):
     vm.stop()
 
 
+@pytest.mark.smoke
 def test_debugging_inside_is_the_same(program):
     """HAXM-15, DR-7, DR-8, BP-4, WHPX-8, WHPX-12: steps, debug registers and INT3s by ptrace, TF, INT1
     and INT3 of a program's own: the same bare, under gdbvisor, with gdb there, and with gdb's own
     breakpoints and watchpoints being hit, one in the page of the program's INT3s; then with more of
-    those than there are debug registers."""
+    those than there are debug registers. With a second CPU, too: while that one starts, it has other
+    memory at the program's addresses."""
     vm = program(None)
     bare = _results(vm)
     vm.stop()
