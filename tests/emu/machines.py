@@ -96,7 +96,7 @@ MACHINES = [
             few="starting UEFI takes 12 s in Bochs"),
     # All the tests once more with a second CPU.
     Machine("qemu-svm-bios-2cpus", primary=True, cpus=2, default="smoke", lacks=TCG_LACKS,
-            few="all the tests once more take seven minutes"),
+            few="all of them with a second CPU take seven minutes"),
     # Nested: where the host's KVM offers it, with the host's processor.
     Machine("kvm", accel="kvm", cpu="host", vendor="host", primary=True),
     # Not gdbvisor at all: QEMU's stub under the same tests, to tell a wrong test from a wrong
