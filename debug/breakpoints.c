@@ -141,7 +141,7 @@ bool breakpoints_waits_at(gva_t address)
 struct break_info breakpoints_get(struct vcpu *v, unsigned index)
 {
     struct break_info info = {.how = BREAK_IN_VIEW};
-    struct x86_translation t = {.reason = X86_WALK_NOT_PRESENT};
+    struct x86_translation t;
 
     if (index < exec_views_count()) {
         info.gpa = exec_views_get(index, &info.gva);
